@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The module comes late, or not at all: user space's deadlocks are found all the same."""
+
+import os
+import subprocess
+
+from gltest import Report, Scenario, Skipped, brief, claim, gridlock, module_loaded, run
+
+ABBA = {
+    "mutexes": (["p1: shm:0 sync !shm:1", "p2: shm:1 sync !shm:0"], False),
+    "private_mutexes": (["t1: mtx:0 sync !mtx:1", "t2: mtx:1 sync !mtx:0"], True),
+    "flocks": (["p1: flock:0 sync !flock:1", "p2: flock:1 sync !flock:0"], False),
+    "pipes": (["p1: rend:1 !fill:0", "p2: rend:0 !fill:1"], False),
+    "children": (["p1: wend:0 rend:0 fork:c1 !wait:c1", "c1: !read:0"], False),
+}
+
+
+def unload():
+    if module_loaded():
+        subprocess.run(["rmmod", "gridlock"], check=True)
+
+
+def load():
+    if not module_loaded():
+        subprocess.run(["insmod", os.environ["GRIDLOCK_KO"]], check=True)
+
+
+def claim_found(scenario, module):
+    report = Report()
+    claim(report.json["module"] is module, f"module is {report.json['module']}")
+    claim(len(report.findings) == 1, brief(report.findings))
+    finding = report.findings[0]
+    claim(finding["type"] == "deadlock", brief([finding]))
+    members = {task["tid"] for task in finding["tasks"]}
+    claim(members == set(scenario.tid.values()), brief([finding]))
+
+
+def found_without_module(name):
+    def test():
+        unload()
+        with Scenario(ABBA[name][0], ABBA[name][1]) as scenario:
+            claim_found(scenario, module=False)
+    return f"{name}_are_found_without_module", test
+
+
+def found_when_older_than_module(name):
+    def test():
+        unload()
+        with Scenario(ABBA[name][0], ABBA[name][1]) as scenario:
+            load()
+            claim_found(scenario, module=True)
+    return f"{name}_older_than_module_are_found", test
+
+
+def without_module_it_says_what_is_unseen():
+    unload()
+    status, out, err = gridlock("check", "--for", "0.3")
+    claim(status == 0, f"check exits {status}: {err}")
+    claim("module" in out + err, f"no word of the module: {out}{err}")
+
+
+def healthy_without_module_is_silent():
+    unload()
+    with Scenario(["p1: shm:0 sync shm:1", "p2: sync !shm:0 shm:1"]):
+        report = Report()
+        claim(report.status == 0, brief(report.findings))
+
+
+def need_module_file():
+    if not os.path.exists(os.environ.get("GRIDLOCK_KO", "")):
+        raise Skipped("GRIDLOCK_KO names no module")
+
+
+if __name__ == "__main__":
+    was_loaded = module_loaded()
+    try:
+        run([found_without_module(name) for name in ABBA] +
+            [found_when_older_than_module(name) for name in ABBA] +
+            [(test.__name__, test) for test in (without_module_it_says_what_is_unseen,
+                                                healthy_without_module_is_silent)],
+            need_module_file)
+    finally:
+        (load if was_loaded else unload)()

@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Deadlocks of programs that nobody here wrote: flock(1), and Python's subprocess with cat(1)."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+from gltest import Report, brief, claim, claim_silent, descendants, run, wait_until, wchan
+
+# Each takes its first file, meets the other at the FIFOs, and wants the second.
+FIRST = "echo > x; read _ < y; flock {option} {second} true"
+SECOND = "read _ < x; echo > y; flock {option} {second} true"
+
+# As Python's documentation warns: write all to a child that answers meanwhile.
+WRITER = ("import subprocess, sys; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, "
+          "stdout=subprocess.PIPE).stdin.write(bytes(1 << 20))")
+
+
+@contextlib.contextmanager
+def programs(*commands):
+    """Run commands in a new folder, with FIFOs x and y; kill all that they started."""
+    folder = tempfile.mkdtemp()
+    for name in "xy":
+        os.mkfifo(os.path.join(folder, name))
+    running = [subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL,
+                                start_new_session=True) for command in commands]
+    try:
+        yield [process.pid for process in running]
+    finally:
+        for process in running:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        shutil.rmtree(folder)
+
+
+def flocks_in(orders, option=""):
+    """Two flock(1), each around a second one. orders: two times two names of files."""
+    scripts = [script.format(option=option, second=order[1])
+               for script, order in zip((FIRST, SECOND), orders)]
+    return programs(*(["flock", order[0], "sh", "-c", script]
+                      for script, order in zip(scripts, orders)))
+
+
+def waits_in_locks(number):
+    """Are so many waiters in /proc/locks?"""
+    with open("/proc/locks", encoding="ascii") as file:
+        return sum("->" in line for line in file) >= number
+
+
+
+def claim_one(report, kind, verdict, members):
+    claim(len(report.findings) == 1, brief(report.findings))
+    finding = report.findings[0]
+    claim((finding["type"], finding["verdict"]) == (kind, verdict), brief([finding]))
+    tids = {task["tid"] for task in finding["tasks"]}
+    claim(tids == members, f"{sorted(members)} are in it: {brief([finding])}")
+
+
+def all_of(pids):
+    return set().union(*(descendants(pid) for pid in pids))
+
+
+def two_flock_commands_is_deadlock():
+    with flocks_in(("ab", "ba")) as pids:
+        wait_until(lambda: waits_in_locks(2), "both flock(1) wait")
+        claim_one(Report(), "deadlock", "confirmed", all_of(pids))
+
+
+def two_flock_commands_with_timeout_is_transient():
+    with flocks_in(("ab", "ba"), "-w 3000") as pids:
+        wait_until(lambda: waits_in_locks(2), "both flock(1) wait")
+        claim_one(Report(), "transient-cycle", "confirmed", all_of(pids))
+
+
+def two_flock_commands_in_order_is_silent():
+    """The second wants what the first holds; the first sleeps in a FIFO, with both."""
+    hold = ["flock", "a", "flock", "b", "sh", "-c", "echo > x; read _ < y"]
+    want = ["sh", "-c", "read _ < x; flock a flock b true"]
+    with programs(hold, want):
+        wait_until(lambda: waits_in_locks(1), "the second waits")
+        claim_silent(Report())
+
+
+def in_pipe(pid):
+    return "pipe" in wchan(pid)
+
+
+def subprocess_pipes_both_full_is_deadlock():
+    with programs([sys.executable, "-c", WRITER, "cat"]) as pids:
+        wait_until(lambda: len(all_of(pids)) == 2 and all(map(in_pipe, all_of(pids))),
+                   "both sleep in a pipe")
+        claim_one(Report(), "deadlock", "confirmed", all_of(pids))
+
+
+def subprocess_that_does_not_read_is_silent():
+    with programs([sys.executable, "-c", WRITER, "sleep", "3000"]) as pids:
+        wait_until(lambda: in_pipe(pids[0]), "the parent sleeps in the pipe")
+        claim_silent(Report())
+
+
+TESTS = [two_flock_commands_is_deadlock, two_flock_commands_with_timeout_is_transient,
+         two_flock_commands_in_order_is_silent, subprocess_pipes_both_full_is_deadlock,
+         subprocess_that_does_not_read_is_silent]
+
+if __name__ == "__main__":
+    run([(test.__name__, test) for test in TESTS])
