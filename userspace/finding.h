@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * finding - what a detector says: a type, a verdict, the tasks concerned and
+ * the evidence. Detectors make findings; views print them and compute nothing.
+ */
+#ifndef FINDING_H
+#define FINDING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "world.h"
+
+struct graph;
+
+/* clang-format off */
+#define FINDING_LIST(X)				\
+	X(DEADLOCK,		"deadlock")		\
+	X(ORPHANED_LOCK,	"orphaned-lock")	\
+	X(STARVATION,		"starvation")		\
+	X(CPU_STARVATION,	"cpu-starvation")	\
+	X(LIVELOCK,		"livelock")		\
+	X(PRIORITY_INVERSION,	"priority-inversion")	\
+	X(TRANSIENT_CYCLE,	"transient-cycle")	\
+	X(LOCK_INVERSION,	"lock-inversion")	\
+	X(LONG_WAIT,		"long-wait")
+/* clang-format on */
+
+#define FINDING_ENUM(name, string)	FINDING_##name,
+enum finding_type { FINDING_LIST(FINDING_ENUM) NR_FINDING_TYPES };
+
+/** struct finding - one finding; task indices are into the world it was made from */
+struct finding {
+	enum finding_type type;
+	enum verdict verdict;
+	/** @reason: why the verdict is not higher; NULL when confirmed (borrowed) */
+	const char *reason;
+	/**
+	 * @tasks: [nr_tasks] members: a core, or the waiters concerned, by tid;
+	 * long-wait: farthest from the root first (owned)
+	 */
+	uint32_t *tasks;
+	uint32_t nr_tasks;
+	/** @circle: [nr_circle] members in wait order, for the telling (owned) */
+	uint32_t *circle;
+	uint32_t nr_circle;
+	/** @victims: [nr_victims] tasks that wait behind (owned) */
+	uint32_t *victims;
+	uint32_t nr_victims;
+	/** @root: long-wait: the task at the root of the chain; else NO_INDEX */
+	uint32_t root;
+	/** @coffman: deadlock: the four conditions in words; else NULLs (owned) */
+	char *coffman[4];
+};
+
+/** struct findings - a growing list */
+struct findings {
+	struct finding *finding;
+	uint32_t nr;
+};
+
+/** struct limits - the thresholds of DESIGN's findings table, all options */
+struct limits {
+	/** @long_wait_ns: a wait this long with a known owner is a long-wait */
+	uint64_t long_wait_ns;
+	/** @events_too: long-wait also for pipes, children and other events */
+	bool events_too;
+};
+
+/** struct detector - one file and one row in detectors[] */
+struct detector {
+	const char *name;
+	void (*detect)(const struct world *w, const struct graph *g, const struct limits *limits,
+		       struct findings *found);
+};
+
+extern const struct detector detect_deadlock;
+extern const struct detector detect_transient;
+extern const struct detector detect_orphan;
+extern const struct detector detect_long_wait;
+
+/**
+ * findings_detect() - run every detector over one look
+ * @found: empty; filled by type, then by the first task's tid
+ */
+void findings_detect(const struct world *w, const struct limits *limits, struct findings *found);
+
+/** findings_add() - a zeroed finding of @type; valid until the next call */
+struct finding *findings_add(struct findings *found, enum finding_type type);
+void findings_free(struct findings *found);
+
+/** finding_cap() - lower the verdict to @cap for @reason; never raises it */
+void finding_cap(struct finding *f, enum verdict cap, const char *reason);
+
+/**
+ * findings_mark() - which tasks the findings of @type are about
+ * @type: NR_FINDING_TYPES: of every type
+ * @victims: their victims too
+ * @mark: [nr_tasks] set to true for those, else left alone
+ */
+void findings_mark(const struct findings *found, enum finding_type type, bool victims, bool *mark);
+
+/**
+ * finding_set() - the tasks marked, by tid, as an array of their own
+ * @ret: set to it, to be freed by the caller; NULL when there is none
+ *
+ * Return: their number.
+ */
+uint32_t finding_set(const struct world *w, const bool *mark, uint32_t **ret);
+
+const char *finding_type_name(enum finding_type type);
+
+#endif /* FINDING_H */

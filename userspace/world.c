@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * world - what one look at the machine saw: its arrays, and the lookup tables
+ * beside them (world.h).
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "world.h"
+#include "xalloc.h"
+
+/** struct process - the threads of one process */
+struct process {
+	pid_t tgid;
+	/** @tasks: [nr_tasks] indices into world.tasks, ascending */
+	uint32_t *tasks;
+	uint32_t nr_tasks;
+};
+
+/** struct table - open addressing; the caller compares */
+struct table {
+	/** @slot: [nr_slots] index + 1 into the array it is for; 0: empty */
+	uint32_t *slot;
+	/** @nr_slots: a power of two, or 0 */
+	uint32_t nr_slots;
+	/** @nr_used: slots that are not empty; at most half */
+	uint32_t nr_used;
+};
+
+/** struct world_index - lookup tables of a world */
+struct world_index {
+	struct table tids;
+	struct table tgids;
+	struct table keys;
+	struct process *processes;
+	uint32_t nr_processes;
+};
+
+static uint32_t hash_id(pid_t id)
+{
+	/* Multiplicative hashing; 2^32 divided by the golden ratio. */
+	return ((uint32_t)id * 0x9e3779b9U) >> 7;
+}
+
+/* FNV-1a. The keys are ours: nobody gains by making them collide. */
+static uint32_t hash_key(const char *key)
+{
+	uint32_t hash = 2166136261U;
+
+	for (; *key; key++)
+		hash = (hash ^ (unsigned char)*key) * 16777619U;
+	return hash ^ hash >> 15;
+}
+
+static uint32_t hash_task(const struct world *w, uint32_t i)
+{
+	return hash_id(w->tasks[i].tid);
+}
+
+static uint32_t hash_process(const struct world *w, uint32_t i)
+{
+	return hash_id(w->index->processes[i].tgid);
+}
+
+static uint32_t hash_resource(const struct world *w, uint32_t i)
+{
+	return hash_key(w->resources[i].key);
+}
+
+static void table_put(struct table *table, uint32_t hash, uint32_t i)
+{
+	uint32_t mask = table->nr_slots - 1;
+	uint32_t at = hash & mask;
+
+	while (table->slot[at])
+		at = (at + 1) & mask;
+	table->slot[at] = i + 1;
+}
+
+/* Make room for one more; hash_entry() hashes what is already in. */
+static void table_reserve(struct table *table, const struct world *w,
+			  uint32_t (*hash_entry)(const struct world *w, uint32_t i))
+{
+	struct table old = *table;
+
+	if (2 * (table->nr_used + 1) <= table->nr_slots)
+		return;
+	table->nr_slots = old.nr_slots ? 2 * old.nr_slots : 64;
+	table->slot = xcalloc(table->nr_slots, sizeof(*table->slot));
+	for (uint32_t at = 0; at < old.nr_slots; at++)
+		if (old.slot[at])
+			table_put(table, hash_entry(w, old.slot[at] - 1), old.slot[at] - 1);
+	free(old.slot);
+}
+
+/* The slots that @hash may be in, up to the first empty one. */
+#define table_for_each(table, hash, at)                                     \
+	for (uint32_t at = (table)->nr_slots ?                              \
+				   (hash) & ((table)->nr_slots - 1) : 0;    \
+	     (table)->nr_slots && (table)->slot[at];                        \
+	     at = (at + 1) & ((table)->nr_slots - 1))
+
+static uint32_t *find_tid(const struct world *w, pid_t tid)
+{
+	const struct table *tids = &w->index->tids;
+
+	table_for_each(tids, hash_id(tid), at)
+		if (w->tasks[tids->slot[at] - 1].tid == tid)
+			return &tids->slot[at];
+	return NULL;
+}
+
+static struct process *find_process(const struct world *w, pid_t tgid)
+{
+	const struct table *tgids = &w->index->tgids;
+
+	table_for_each(tgids, hash_id(tgid), at)
+		if (w->index->processes[tgids->slot[at] - 1].tgid == tgid)
+			return &w->index->processes[tgids->slot[at] - 1];
+	return NULL;
+}
+
+static struct process *find_or_add_process(struct world *w, pid_t tgid)
+{
+	struct world_index *index = w->index;
+	struct process *process = find_process(w, tgid);
+
+	if (process)
+		return process;
+	table_reserve(&index->tgids, w, hash_process);
+	process = vec_push(index->processes, index->nr_processes);
+	process->tgid = tgid;
+	table_put(&index->tgids, hash_id(tgid), index->nr_processes - 1);
+	index->tgids.nr_used++;
+	return process;
+}
+
+struct world *world_new(const struct snapshot *snap, struct remote *remote)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+
+	w->snap = snap;
+	w->remote = remote;
+	w->index = xcalloc(1, sizeof(*w->index));
+	return w;
+}
+
+static void index_free(struct world_index *index)
+{
+	for (uint32_t i = 0; i < index->nr_processes; i++)
+		free(index->processes[i].tasks);
+	free(index->processes);
+	free(index->tids.slot);
+	free(index->tgids.slot);
+	free(index->keys.slot);
+	free(index);
+}
+
+void world_free(struct world *w)
+{
+	if (!w)
+		return;
+	for (uint32_t i = 0; i < w->nr_waits; i++) {
+		free(w->waits[i].id);
+		free(w->waits[i].name);
+		free(w->waits[i].where);
+		free(w->waits[i].blockers);
+	}
+	for (uint32_t i = 0; i < w->nr_resources; i++) {
+		free(w->resources[i].key);
+		free(w->resources[i].releasers);
+	}
+	index_free(w->index);
+	free(w->tasks);
+	free(w->waits);
+	free(w->resources);
+	free(w);
+}
+
+struct task *world_add_task(struct world *w, pid_t tid, pid_t tgid)
+{
+	struct table *tids = &w->index->tids;
+	struct process *process;
+	struct task *task;
+	uint32_t *slot;
+
+	table_reserve(tids, w, hash_task);
+	slot = find_tid(w, tid);
+	task = vec_push(w->tasks, w->nr_tasks);
+	task->tid = tid;
+	task->tgid = tgid;
+	task->wait = NO_INDEX;
+	if (slot) {
+		*slot = w->nr_tasks;
+	} else {
+		table_put(tids, hash_id(tid), w->nr_tasks - 1);
+		tids->nr_used++;
+	}
+	process = find_or_add_process(w, tgid);
+	*vec_push(process->tasks, process->nr_tasks) = w->nr_tasks - 1;
+	return task;
+}
+
+uint32_t world_find_task(const struct world *w, pid_t tid)
+{
+	const uint32_t *slot = find_tid(w, tid);
+
+	return slot ? *slot - 1 : NO_INDEX;
+}
+
+uint32_t world_process(const struct world *w, pid_t tgid, const uint32_t **tasks_ret)
+{
+	const struct process *process = find_process(w, tgid);
+
+	*tasks_ret = process ? process->tasks : NULL;
+	return process ? process->nr_tasks : 0;
+}
+
+struct wait *world_add_wait(struct world *w, uint32_t task, uint32_t kind)
+{
+	struct wait *wait;
+
+	assert(task < w->nr_tasks && w->tasks[task].wait == NO_INDEX);
+	wait = vec_push(w->waits, w->nr_waits);
+	wait->task = task;
+	wait->kind = kind;
+	wait->cap = VERDICT_CONFIRMED;
+	w->tasks[task].wait = w->nr_waits - 1;
+	return wait;
+}
+
+uint32_t world_resource(struct world *w, const char *key, bool *new_ret)
+{
+	struct table *keys = &w->index->keys;
+	uint32_t hash = hash_key(key);
+	struct resource *resource;
+
+	*new_ret = false;
+	table_for_each(keys, hash, at)
+		if (!strcmp(w->resources[keys->slot[at] - 1].key, key))
+			return keys->slot[at] - 1;
+
+	*new_ret = true;
+	table_reserve(keys, w, hash_resource);
+	resource = vec_push(w->resources, w->nr_resources);
+	resource->key = xstrdup(key);
+	table_put(keys, hash, w->nr_resources - 1);
+	keys->nr_used++;
+	return w->nr_resources - 1;
+}
+
+/*
+ * Keep the array ascending and without doubles. Indices mostly come in that
+ * order, so this mostly appends, however large the set.
+ */
+static void insert_once(uint32_t **array, uint32_t *nr, uint32_t value)
+{
+	uint32_t low = 0, high = *nr;
+
+	if (high && (*array)[high - 1] < value)
+		low = high;
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if ((*array)[mid] < value)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low < *nr && (*array)[low] == value)
+		return;
+	(void)vec_push(*array, *nr);
+	memmove(*array + low + 1, *array + low, (*nr - 1 - low) * sizeof(**array));
+	(*array)[low] = value;
+}
+
+void world_add_releaser(struct world *w, uint32_t resource, uint32_t task)
+{
+	struct resource *r = &w->resources[resource];
+
+	insert_once(&r->releasers, &r->nr_releasers, task);
+}
+
+void world_add_process_releasers(struct world *w, uint32_t resource, pid_t tgid)
+{
+	const uint32_t *tasks;
+	uint32_t nr = world_process(w, tgid, &tasks);
+
+	for (uint32_t i = 0; i < nr; i++)
+		if (!w->tasks[tasks[i]].exiting)
+			world_add_releaser(w, resource, tasks[i]);
+}
+
+void world_block_on(struct world *w, struct wait *wait, uint32_t resource)
+{
+	assert(resource < w->nr_resources);
+	insert_once(&wait->blockers, &wait->nr_blockers, resource);
+}
+
+const char *kind_name(uint32_t kind)
+{
+#define KIND_NAME(name, string)	[GL_KIND_##name] = string,
+	static const char *const names[GL_NR_KINDS] = { GL_KIND_LIST(KIND_NAME) };
+#undef KIND_NAME
+
+	return names[kind < GL_NR_KINDS ? kind : GL_KIND_UNKNOWN];
+}
+
+const char *evidence_name(enum evidence evidence)
+{
+	static const char *const names[] = {
+		[EVIDENCE_INFERRED] = "inferred",
+		[EVIDENCE_READ] = "read",
+		[EVIDENCE_RECORDED] = "recorded",
+	};
+
+	return names[evidence];
+}
+
+const char *verdict_name(enum verdict verdict)
+{
+	static const char *const names[] = {
+		[VERDICT_POSSIBLE] = "possible",
+		[VERDICT_LIKELY] = "likely",
+		[VERDICT_CONFIRMED] = "confirmed",
+	};
+
+	return names[verdict];
+}
+
+const char *mode_name(enum mode mode)
+{
+	static const char *const names[] = {
+		[MODE_NONE] = "none",
+		[MODE_SHARED] = "shared",
+		[MODE_EXCLUSIVE] = "exclusive",
+	};
+
+	return names[mode];
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+/* xalloc - allocation that ends the program when memory runs out (xalloc.h) */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "xalloc.h"
+
+static void *check(void *ptr)
+{
+	if (!ptr) {
+		fputs("gridlock: out of memory\n", stderr);
+		exit(2);
+	}
+	return ptr;
+}
+
+void *xcalloc(size_t nr, size_t size)
+{
+	return check(calloc(nr ? nr : 1, size ? size : 1));
+}
+
+void *xreallocarray(void *ptr, size_t nr, size_t size)
+{
+	return check(reallocarray(ptr, nr ? nr : 1, size ? size : 1));
+}
+
+char *xstrdup(const char *s)
+{
+	return check(strdup(s));
+}
+
+char *xasprintf(const char *fmt, ...)
+{
+	va_list args;
+	char *text;
+	int len;
+
+	va_start(args, fmt);
+	len = vasprintf(&text, fmt, args);
+	va_end(args);
+	return check(len < 0 ? NULL : text);
+}
