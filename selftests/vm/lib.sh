@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034
+# Shared by the scripts of the test bed: where things are, which kernels there
+# are, and how a script says that it cannot go on. Sourced, not run.
+
+VM_DIR=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+TREE=$(readlink -f "$VM_DIR/../..")
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/gridlock
+ALL_KERNELS="6.1 6.12 6.12-rt 7.3"
+
+# Exit statuses of selftests/vm/run that are not the command's.
+EX_SETUP=122
+EX_LOG=123
+EX_TIMEOUT=124
+EX_DIED=125
+
+die() {
+	echo "${0##*/}: $*" >&2
+	exit "$EX_SETUP"
+}
+
+# kernel_root KERNEL: the user land it runs with
+kernel_root() {
+	case $1 in
+	6.1) echo "$CACHE/root-6.1" ;;
+	6.12 | 6.12-rt) echo "$CACHE/root-6.12" ;;
+	7.3) echo "$CACHE/root-7.3" ;;
+	debug) die "the debug kernel is not part of the test bed yet; use one of: $ALL_KERNELS" ;;
+	*) die "there is no kernel '$1'; use one of: $ALL_KERNELS" ;;
+	esac
+}
+
+# kernel_version KERNEL: the newest installed version, e.g. 6.12.95+deb12-amd64
+kernel_version() {
+	local root image
+	root=$(kernel_root "$1") || exit "$EX_SETUP"
+	for image in "$root/boot/vmlinuz-${1%-rt}."*; do
+		case $1:$image in
+		*-rt:*-rt-amd64) echo "${image##*/vmlinuz-}" ;;
+		*-rt:* | *-rt-amd64) ;;
+		*) [ ! -e "$image" ] || echo "${image##*/vmlinuz-}" ;;
+		esac
+	done | sort -V | tail -n 1
+}
+
+# The machine emulator that setup chose (see make_qemu there).
+qemu_path() {
+	if [ -x "$CACHE/qemu/usr/bin/qemu-system-x86_64" ]; then
+		echo "$CACHE/qemu/usr/bin/qemu-system-x86_64"
+	else
+		echo qemu-system-x86_64
+	fi
+}
+
+# What every machine has. A serial port takes the kernel's console; commands
+# have a port of their own. quiet keeps the console short, the log is kept whole.
+MACHINE=(-M q35 -nodefaults -no-user-config -display none -monitor none -no-reboot)
+CMDLINE="console=ttyS0 quiet panic=-1 oops=panic audit=0 nokaslr mitigations=off"
+CMDLINE+=" random.trust_cpu=on tsc=reliable no_timer_check log_buf_len=4M"
+
+# machine_cpu ACCEL: the options for kvm or tcg. A hypervisor flag would make the
+# guest take locks that spin without the contention tracepoints; five-level page
+# tables only slow emulation down.
+machine_cpu() {
+	if [ "$1" = kvm ]; then
+		echo "-accel kvm -cpu host,-hypervisor"
+	else
+		echo "-accel tcg,thread=multi -cpu max,la57=off,-hypervisor"
+	fi
+}
+
+# with_lock NAME COMMAND...: run it while no other script holds the cache's lock NAME
+with_lock() {
+	local name=$1
+	shift
+	mkdir -p "$CACHE/locks"
+	(
+		flock 9
+		"$@" 9>&-
+	) 9>"$CACHE/locks/$name"
+}
