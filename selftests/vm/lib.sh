@@ -43,6 +43,11 @@ kernel_version() {
 	done | sort -V | tail -n 1
 }
 
+# A name for this tree in the cache.
+tree_hash() {
+	sha256sum <<<"$TREE" | cut -c1-12
+}
+
 # The machine emulator that setup chose (see make_qemu there).
 qemu_path() {
 	if [ -x "$CACHE/qemu/usr/bin/qemu-system-x86_64" ]; then
