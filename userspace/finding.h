@@ -85,7 +85,10 @@ extern const struct detector detect_long_wait;
  */
 void findings_detect(const struct world *w, const struct limits *limits, struct findings *found);
 
-/** findings_add() - a zeroed finding of @type; valid until the next call */
+/**
+ * findings_add() - a finding of @type, zeroed but for verdict (VERDICT_CONFIRMED)
+ * and root (NO_INDEX); valid until the next call
+ */
 struct finding *findings_add(struct findings *found, enum finding_type type);
 void findings_free(struct findings *found);
 

@@ -72,8 +72,8 @@ static void build_resources(struct graph *g, const struct world *w)
 }
 
 /* The edges the other way round, by counting sort. */
-static void build_reverse(const uint32_t *off, const uint32_t *to, uint32_t nr_from,
-			  uint32_t nr_to, uint32_t **off_ret, uint32_t **from_ret)
+static void build_reverse(const uint32_t *off, const uint32_t *to, uint32_t nr_from, uint32_t nr_to,
+			  uint32_t **off_ret, uint32_t **from_ret)
 {
 	uint32_t *start = xcalloc((size_t)nr_to + 2, sizeof(*start));
 	uint32_t *from = xcalloc(off[nr_from], sizeof(*from));

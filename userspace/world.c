@@ -52,72 +52,98 @@ static uint32_t hash_key(const char *key)
 	return hash ^ hash >> 15;
 }
 
+/** struct lookup - what a table is keyed by; i: index into its array */
+struct lookup {
+	uint32_t (*hash)(const struct world *w, uint32_t i);
+	bool (*is)(const struct world *w, uint32_t i, const void *key);
+};
+
 static uint32_t hash_task(const struct world *w, uint32_t i)
 {
 	return hash_id(w->tasks[i].tid);
 }
+
+static bool is_task(const struct world *w, uint32_t i, const void *tid)
+{
+	return w->tasks[i].tid == *(const pid_t *)tid;
+}
+
+static const struct lookup by_tid = { hash_task, is_task };
 
 static uint32_t hash_process(const struct world *w, uint32_t i)
 {
 	return hash_id(w->index->processes[i].tgid);
 }
 
+static bool is_process(const struct world *w, uint32_t i, const void *tgid)
+{
+	return w->index->processes[i].tgid == *(const pid_t *)tgid;
+}
+
+static const struct lookup by_tgid = { hash_process, is_process };
+
 static uint32_t hash_resource(const struct world *w, uint32_t i)
 {
 	return hash_key(w->resources[i].key);
 }
 
-static void table_put(struct table *table, uint32_t hash, uint32_t i)
+static bool is_resource(const struct world *w, uint32_t i, const void *key)
+{
+	return !strcmp(w->resources[i].key, key);
+}
+
+static const struct lookup by_key = { hash_resource, is_resource };
+
+/* The slot that holds @key, or the empty one where it would go; NULL: no slots. */
+static uint32_t *table_find(const struct table *table, const struct lookup *lookup,
+			    const struct world *w, uint32_t hash, const void *key)
 {
 	uint32_t mask = table->nr_slots - 1;
 	uint32_t at = hash & mask;
 
+	if (!table->nr_slots)
+		return NULL;
+	while (table->slot[at] && !lookup->is(w, table->slot[at] - 1, key))
+		at = (at + 1) & mask;
+	return &table->slot[at];
+}
+
+/* Put an entry in that is not there yet and is in its array already. */
+static void table_put(struct table *table, const struct lookup *lookup, const struct world *w,
+		      uint32_t i)
+{
+	uint32_t mask = table->nr_slots - 1;
+	uint32_t at = lookup->hash(w, i) & mask;
+
 	while (table->slot[at])
 		at = (at + 1) & mask;
 	table->slot[at] = i + 1;
+	table->nr_used++;
 }
 
-/* Make room for one more; hash_entry() hashes what is already in. */
-static void table_reserve(struct table *table, const struct world *w,
-			  uint32_t (*hash_entry)(const struct world *w, uint32_t i))
+/* As table_put(), with room made where needed: at most half is used. */
+static void table_add(struct table *table, const struct lookup *lookup, const struct world *w,
+		      uint32_t i)
 {
 	struct table old = *table;
 
-	if (2 * (table->nr_used + 1) <= table->nr_slots)
-		return;
-	table->nr_slots = old.nr_slots ? 2 * old.nr_slots : 64;
-	table->slot = xcalloc(table->nr_slots, sizeof(*table->slot));
-	for (uint32_t at = 0; at < old.nr_slots; at++)
-		if (old.slot[at])
-			table_put(table, hash_entry(w, old.slot[at] - 1), old.slot[at] - 1);
-	free(old.slot);
-}
-
-/* The slots that @hash may be in, up to the first empty one. */
-#define table_for_each(table, hash, at)                                     \
-	for (uint32_t at = (table)->nr_slots ?                              \
-				   (hash) & ((table)->nr_slots - 1) : 0;    \
-	     (table)->nr_slots && (table)->slot[at];                        \
-	     at = (at + 1) & ((table)->nr_slots - 1))
-
-static uint32_t *find_tid(const struct world *w, pid_t tid)
-{
-	const struct table *tids = &w->index->tids;
-
-	table_for_each(tids, hash_id(tid), at)
-		if (w->tasks[tids->slot[at] - 1].tid == tid)
-			return &tids->slot[at];
-	return NULL;
+	if (2 * (old.nr_used + 1) > old.nr_slots) {
+		table->nr_slots = old.nr_slots ? 2 * old.nr_slots : 64;
+		table->nr_used = 0;
+		table->slot = xcalloc(table->nr_slots, sizeof(*table->slot));
+		for (uint32_t at = 0; at < old.nr_slots; at++)
+			if (old.slot[at])
+				table_put(table, lookup, w, old.slot[at] - 1);
+		free(old.slot);
+	}
+	table_put(table, lookup, w, i);
 }
 
 static struct process *find_process(const struct world *w, pid_t tgid)
 {
-	const struct table *tgids = &w->index->tgids;
+	uint32_t *slot = table_find(&w->index->tgids, &by_tgid, w, hash_id(tgid), &tgid);
 
-	table_for_each(tgids, hash_id(tgid), at)
-		if (w->index->processes[tgids->slot[at] - 1].tgid == tgid)
-			return &w->index->processes[tgids->slot[at] - 1];
-	return NULL;
+	return slot && *slot ? &w->index->processes[*slot - 1] : NULL;
 }
 
 static struct process *find_or_add_process(struct world *w, pid_t tgid)
@@ -127,11 +153,9 @@ static struct process *find_or_add_process(struct world *w, pid_t tgid)
 
 	if (process)
 		return process;
-	table_reserve(&index->tgids, w, hash_process);
 	process = vec_push(index->processes, index->nr_processes);
 	process->tgid = tgid;
-	table_put(&index->tgids, hash_id(tgid), index->nr_processes - 1);
-	index->tgids.nr_used++;
+	table_add(&index->tgids, &by_tgid, w, index->nr_processes - 1);
 	return process;
 }
 
@@ -180,22 +204,18 @@ void world_free(struct world *w)
 struct task *world_add_task(struct world *w, pid_t tid, pid_t tgid)
 {
 	struct table *tids = &w->index->tids;
+	uint32_t *slot = table_find(tids, &by_tid, w, hash_id(tid), &tid);
 	struct process *process;
 	struct task *task;
-	uint32_t *slot;
 
-	table_reserve(tids, w, hash_task);
-	slot = find_tid(w, tid);
 	task = vec_push(w->tasks, w->nr_tasks);
 	task->tid = tid;
 	task->tgid = tgid;
 	task->wait = NO_INDEX;
-	if (slot) {
+	if (slot && *slot)
 		*slot = w->nr_tasks;
-	} else {
-		table_put(tids, hash_id(tid), w->nr_tasks - 1);
-		tids->nr_used++;
-	}
+	else
+		table_add(tids, &by_tid, w, w->nr_tasks - 1);
 	process = find_or_add_process(w, tgid);
 	*vec_push(process->tasks, process->nr_tasks) = w->nr_tasks - 1;
 	return task;
@@ -203,9 +223,9 @@ struct task *world_add_task(struct world *w, pid_t tid, pid_t tgid)
 
 uint32_t world_find_task(const struct world *w, pid_t tid)
 {
-	const uint32_t *slot = find_tid(w, tid);
+	uint32_t *slot = table_find(&w->index->tids, &by_tid, w, hash_id(tid), &tid);
 
-	return slot ? *slot - 1 : NO_INDEX;
+	return slot && *slot ? *slot - 1 : NO_INDEX;
 }
 
 uint32_t world_process(const struct world *w, pid_t tgid, const uint32_t **tasks_ret)
@@ -232,20 +252,13 @@ struct wait *world_add_wait(struct world *w, uint32_t task, uint32_t kind)
 uint32_t world_resource(struct world *w, const char *key, bool *new_ret)
 {
 	struct table *keys = &w->index->keys;
-	uint32_t hash = hash_key(key);
-	struct resource *resource;
+	uint32_t *slot = table_find(keys, &by_key, w, hash_key(key), key);
 
-	*new_ret = false;
-	table_for_each(keys, hash, at)
-		if (!strcmp(w->resources[keys->slot[at] - 1].key, key))
-			return keys->slot[at] - 1;
-
-	*new_ret = true;
-	table_reserve(keys, w, hash_resource);
-	resource = vec_push(w->resources, w->nr_resources);
-	resource->key = xstrdup(key);
-	table_put(keys, hash, w->nr_resources - 1);
-	keys->nr_used++;
+	*new_ret = !slot || !*slot;
+	if (!*new_ret)
+		return *slot - 1;
+	vec_push(w->resources, w->nr_resources)->key = xstrdup(key);
+	table_add(keys, &by_key, w, w->nr_resources - 1);
 	return w->nr_resources - 1;
 }
 
@@ -299,7 +312,7 @@ void world_block_on(struct world *w, struct wait *wait, uint32_t resource)
 
 const char *kind_name(uint32_t kind)
 {
-#define KIND_NAME(name, string)	[GL_KIND_##name] = string,
+#define KIND_NAME(name, string) [GL_KIND_##name] = string,
 	static const char *const names[GL_NR_KINDS] = { GL_KIND_LIST(KIND_NAME) };
 #undef KIND_NAME
 

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cores - the deadlocks among the stuck tasks, and who waits behind them.
+ *
+ * A round takes one candidate set, reduces it with everybody outside able to
+ * run, and splits what is left into strongly connected components, by Tarjan
+ * (1972), with a stack of our own: a chain can be as long as there are tasks.
+ * A set that comes through whole is a core; else its components are the next
+ * candidates. Resources are nodes too, which keeps 200 waiters for one lock
+ * with 200 releasers at 400 edges.
+ */
+#include <string.h>
+
+#include "graph.h"
+#include "reduce.h"
+#include "xalloc.h"
+
+/* Index of a node that belongs to a component already. */
+#define DONE UINT32_MAX
+
+/** struct slice - a candidate: part of search.task */
+struct slice {
+	uint32_t start;
+	uint32_t nr;
+};
+
+/** struct frame - a node whose edges are being followed */
+struct frame {
+	uint32_t node;
+	/** @edge: next edge, index into graph.need or graph.by */
+	uint32_t edge;
+};
+
+/** struct search - one search for cores; node = task, or nr_tasks + resource */
+struct search {
+	const struct graph *g;
+	struct reduction red;
+	/** @task: stuck tasks; each candidate is a slice of it */
+	uint32_t *task;
+	/** @todo: [nr_todo] candidates */
+	struct slice *todo;
+	uint32_t nr_todo;
+	/** @last_set: the last number given to a candidate */
+	uint32_t last_set;
+	/** @index: [nodes] order of discovery, from 1; 0: not seen; or DONE */
+	uint32_t *index;
+	/** @low: [nodes] smallest index known to be reachable */
+	uint32_t *low;
+	uint32_t last_index;
+	/** @frame: [nr_frames] from the start node to where the search is */
+	struct frame *frame;
+	uint32_t nr_frames;
+	/** @path: [nr_path] nodes seen that belong to no component yet */
+	uint32_t *path;
+	uint32_t nr_path;
+	/** @out: [nr_out] tasks of the components found in this round */
+	uint32_t *out;
+	uint32_t nr_out;
+	/** @core: [nr_tasks] number of the core that the task is in; 0: none */
+	uint32_t *core;
+	uint32_t nr_cores;
+};
+
+static void search_init(struct search *s, const struct graph *g)
+{
+	size_t nr_nodes = (size_t)g->nr_tasks + g->nr_resources;
+
+	*s = (struct search){
+		.g = g,
+		.task = xcalloc(g->nr_tasks, sizeof(*s->task)),
+		.index = xcalloc(nr_nodes, sizeof(*s->index)),
+		.low = xcalloc(nr_nodes, sizeof(*s->low)),
+		.frame = xcalloc(nr_nodes, sizeof(*s->frame)),
+		.path = xcalloc(nr_nodes, sizeof(*s->path)),
+		.out = xcalloc(g->nr_tasks, sizeof(*s->out)),
+		.core = xcalloc(g->nr_tasks, sizeof(*s->core)),
+	};
+	reduction_init(&s->red, g, false);
+}
+
+static void search_free(struct search *s)
+{
+	reduction_free(&s->red);
+	free(s->task);
+	free(s->todo);
+	free(s->index);
+	free(s->low);
+	free(s->frame);
+	free(s->path);
+	free(s->out);
+	free(s->core);
+}
+
+static void push_candidate(struct search *s, uint32_t start, uint32_t nr)
+{
+	*vec_push(s->todo, s->nr_todo) = (struct slice){ start, nr };
+}
+
+static void enter(struct search *s, uint32_t node)
+{
+	const struct graph *g = s->g;
+
+	s->index[node] = s->low[node] = ++s->last_index;
+	s->path[s->nr_path++] = node;
+	s->frame[s->nr_frames++] = (struct frame){
+		.node = node,
+		.edge = node < g->nr_tasks ? g->need_off[node] : g->by_off[node - g->nr_tasks],
+	};
+}
+
+/* The next node that the frame's node leads to, inside the candidate. */
+static bool next_node(const struct search *s, struct frame *frame, uint32_t *ret)
+{
+	const struct graph *g = s->g;
+	uint32_t resource;
+
+	if (frame->node >= g->nr_tasks) {
+		/* Only blocked resources are entered: their releasers are inside. */
+		if (frame->edge == g->by_off[frame->node - g->nr_tasks + 1])
+			return false;
+		*ret = g->by[frame->edge++];
+		return true;
+	}
+	while (frame->edge < g->need_off[frame->node + 1]) {
+		resource = g->need[frame->edge++];
+		if (s->red.blocked[resource]) {
+			*ret = g->nr_tasks + resource;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * @node is the first seen of a component: take it off the path. One without a
+ * resource is a task on no circle, and that is no candidate.
+ */
+static void close_component(struct search *s, uint32_t node, uint32_t start)
+{
+	uint32_t first = s->nr_out, member;
+	bool circle = false;
+
+	do {
+		member = s->path[--s->nr_path];
+		s->index[member] = DONE;
+		if (member < s->g->nr_tasks)
+			s->out[s->nr_out++] = member;
+		else
+			circle = true;
+	} while (member != node);
+	if (circle)
+		push_candidate(s, start + first, s->nr_out - first);
+	else
+		s->nr_out = first;
+}
+
+static void search_from(struct search *s, uint32_t node, uint32_t start)
+{
+	enter(s, node);
+	while (s->nr_frames) {
+		struct frame *frame = &s->frame[s->nr_frames - 1];
+		uint32_t from = frame->node, to;
+
+		if (next_node(s, frame, &to)) {
+			if (!s->index[to])
+				enter(s, to);
+			else if (s->index[to] < s->low[from])
+				s->low[from] = s->index[to];
+			continue;
+		}
+		s->nr_frames--;
+		if (s->low[from] == s->index[from])
+			close_component(s, from, start);
+		else if (s->low[from] < s->low[frame[-1].node])
+			s->low[frame[-1].node] = s->low[from];
+	}
+}
+
+static void forget_round(struct search *s, struct slice c)
+{
+	const struct graph *g = s->g;
+
+	s->last_index = 0;
+	s->nr_out = 0;
+	for (uint32_t i = c.start; i < c.start + c.nr; i++) {
+		s->index[s->task[i]] = 0;
+		for (uint32_t e = g->need_off[s->task[i]]; e < g->need_off[s->task[i] + 1]; e++)
+			s->index[g->nr_tasks + g->need[e]] = 0;
+	}
+}
+
+/* One round over one candidate: a core, nothing, or new candidates. */
+static void split(struct search *s, struct slice c)
+{
+	uint32_t nr_before = s->nr_todo;
+
+	c.nr = reduction_run(&s->red, &s->task[c.start], c.nr, ++s->last_set);
+	forget_round(s, c);
+	for (uint32_t i = c.start; i < c.start + c.nr; i++)
+		if (!s->index[s->task[i]])
+			search_from(s, s->task[i], c.start);
+	memcpy(&s->task[c.start], s->out, s->nr_out * sizeof(*s->out));
+
+	if (s->nr_todo == nr_before + 1 && s->nr_out == c.nr) {
+		s->nr_todo--;
+		s->nr_cores++;
+		for (uint32_t i = c.start; i < c.start + c.nr; i++)
+			s->core[s->task[i]] = s->nr_cores;
+	}
+}
+
+/* Cores in the order of their first members, by counting sort. */
+static struct cores *collect(const struct search *s)
+{
+	struct cores *c = xcalloc(1, sizeof(*c));
+	uint32_t *rank = xcalloc((size_t)s->nr_cores + 1, sizeof(*rank));
+	uint32_t nr_members = 0;
+
+	c->off = xcalloc((size_t)s->nr_cores + 2, sizeof(*c->off));
+	for (uint32_t t = 0; t < s->g->nr_tasks; t++) {
+		uint32_t core = s->core[t];
+
+		if (!core)
+			continue;
+		if (!rank[core])
+			rank[core] = ++c->nr;
+		c->off[rank[core] + 1]++;
+		nr_members++;
+	}
+	/* off[i] is now where core i - 1 begins, and moves on to where it ends. */
+	for (uint32_t i = 2; i <= c->nr; i++)
+		c->off[i] += c->off[i - 1];
+	c->task = xcalloc(nr_members, sizeof(*c->task));
+	for (uint32_t t = 0; t < s->g->nr_tasks; t++)
+		if (s->core[t])
+			c->task[c->off[rank[s->core[t]]]++] = t;
+	free(rank);
+	return c;
+}
+
+struct cores *graph_cores(const struct graph *g, const bool *stuck)
+{
+	struct cores *cores;
+	struct search s;
+	uint32_t nr = 0;
+
+	search_init(&s, g);
+	for (uint32_t t = 0; t < g->nr_tasks; t++)
+		if (stuck[t])
+			s.task[nr++] = t;
+	push_candidate(&s, 0, nr);
+	while (s.nr_todo)
+		split(&s, s.todo[--s.nr_todo]);
+	cores = collect(&s);
+	search_free(&s);
+	return cores;
+}
+
+void cores_free(struct cores *c)
+{
+	if (!c)
+		return;
+	free(c->off);
+	free(c->task);
+	free(c);
+}
+
+/* Stuck tasks alone can release it, so whoever needs it waits for them. */
+static bool held_by_stuck(const struct graph *g, const bool *stuck, uint32_t resource)
+{
+	if (g->open[resource])
+		return false;
+	for (uint32_t i = g->by_off[resource]; i < g->by_off[resource + 1]; i++)
+		if (!stuck[g->by[i]])
+			return false;
+	return true;
+}
+
+uint32_t graph_victims(const struct graph *g, const bool *stuck, const uint32_t *set,
+		       uint32_t nr_set, bool *victim_ret)
+{
+	bool *asked = xcalloc(g->nr_resources, sizeof(*asked));
+	bool *seen = xcalloc(g->nr_tasks, sizeof(*seen));
+	uint32_t *queue = xcalloc(g->nr_tasks, sizeof(*queue));
+	uint32_t head = 0, tail = 0;
+
+	memset(victim_ret, 0, g->nr_tasks * sizeof(*victim_ret));
+	for (uint32_t i = 0; i < nr_set; i++) {
+		seen[set[i]] = true;
+		queue[tail++] = set[i];
+	}
+	while (head < tail) {
+		uint32_t task = queue[head++];
+
+		for (uint32_t e = g->frees_off[task]; e < g->frees_off[task + 1]; e++) {
+			uint32_t r = g->frees[e];
+
+			if (asked[r])
+				continue;
+			asked[r] = true;
+			if (!held_by_stuck(g, stuck, r))
+				continue;
+			for (uint32_t i = g->wanted_off[r]; i < g->wanted_off[r + 1]; i++) {
+				uint32_t waiter = g->wanted[i];
+
+				if (!stuck[waiter] || seen[waiter])
+					continue;
+				seen[waiter] = victim_ret[waiter] = true;
+				queue[tail++] = waiter;
+			}
+		}
+	}
+	free(asked);
+	free(seen);
+	free(queue);
+	return tail - nr_set;
+}
+
+/*
+ * The task to tell after @task: one that is not on the circle yet (place 0),
+ * else the one that was told first.
+ */
+static uint32_t next_on_circle(const struct reduction *red, const uint32_t *place, uint32_t task)
+{
+	const struct graph *g = red->g;
+	uint32_t first = task;
+	bool found = false;
+
+	for (uint32_t e = g->need_off[task]; e < g->need_off[task + 1]; e++) {
+		uint32_t r = g->need[e];
+
+		if (!red->blocked[r])
+			continue;
+		for (uint32_t i = g->by_off[r]; i < g->by_off[r + 1]; i++) {
+			uint32_t next = g->by[i];
+
+			if (!place[next])
+				return next;
+			if (!found || place[next] < place[first])
+				first = next;
+			found = true;
+		}
+	}
+	return first;
+}
+
+uint32_t graph_circle(const struct graph *g, const uint32_t *set, uint32_t nr_set,
+		      uint32_t *circle_ret)
+{
+	uint32_t *task = xcalloc(nr_set, sizeof(*task));
+	uint32_t *place = xcalloc(g->nr_tasks, sizeof(*place));
+	struct reduction red;
+	uint32_t nr = 0, start = 0;
+
+	reduction_init(&red, g, false);
+	memcpy(task, set, nr_set * sizeof(*task));
+	if (reduction_run(&red, task, nr_set, 1)) {
+		/* Each of those left waits for another one left: no dead ends. */
+		for (uint32_t at = task[0]; !place[at]; at = next_on_circle(&red, place, at)) {
+			circle_ret[nr++] = at;
+			place[at] = nr;
+		}
+		start = place[next_on_circle(&red, place, circle_ret[nr - 1])] - 1;
+		memmove(circle_ret, circle_ret + start, (nr - start) * sizeof(*circle_ret));
+	}
+	reduction_free(&red);
+	free(task);
+	free(place);
+	return nr - start;
+}
