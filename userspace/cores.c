@@ -16,7 +16,8 @@
 #include "xalloc.h"
 
 /* Index of a node that belongs to a component already. */
-#define DONE UINT32_MAX
+#define DONE	UINT32_MAX
+#define NO_TASK	UINT32_MAX
 
 /** struct slice - a candidate: part of search.task */
 struct slice {
@@ -316,55 +317,86 @@ uint32_t graph_victims(const struct graph *g, const bool *stuck, const uint32_t 
 	return tail - nr_set;
 }
 
-/*
- * The task to tell after @task: one that is not on the circle yet (place 0),
- * else the one that was told first.
- */
-static uint32_t next_on_circle(const struct reduction *red, const uint32_t *place, uint32_t task)
+/** struct circle - a walk through a set that is stuck by itself */
+struct circle {
+	struct reduction red;
+	/** @place: [nr_tasks] the task's place on the walk, from 1; 0: not on it */
+	uint32_t *place;
+	/** @passed: [nr_resources] of its releasers, how many are on the walk for sure */
+	uint32_t *passed;
+};
+
+/* A task that @task waits for and that is not on the walk, or NO_TASK. */
+static uint32_t next_unseen(struct circle *c, uint32_t task)
 {
-	const struct graph *g = red->g;
-	uint32_t first = task;
-	bool found = false;
+	const struct graph *g = c->red.g;
 
 	for (uint32_t e = g->need_off[task]; e < g->need_off[task + 1]; e++) {
 		uint32_t r = g->need[e];
 
-		if (!red->blocked[r])
+		if (!c->red.blocked[r])
 			continue;
-		for (uint32_t i = g->by_off[r]; i < g->by_off[r + 1]; i++) {
-			uint32_t next = g->by[i];
+		/* Who is on the walk stays there: each releaser is passed once. */
+		while (g->by_off[r] + c->passed[r] < g->by_off[r + 1]) {
+			uint32_t next = g->by[g->by_off[r] + c->passed[r]];
 
-			if (!place[next])
+			if (!c->place[next])
 				return next;
-			if (!found || place[next] < place[first])
-				first = next;
-			found = true;
+			c->passed[r]++;
 		}
 	}
+	return NO_TASK;
+}
+
+/* The first place on the walk that @task waits for; all it waits for is there. */
+static uint32_t first_place(const struct circle *c, uint32_t task)
+{
+	const struct graph *g = c->red.g;
+	uint32_t first = UINT32_MAX;
+
+	for (uint32_t e = g->need_off[task]; e < g->need_off[task + 1]; e++) {
+		uint32_t r = g->need[e];
+
+		if (!c->red.blocked[r])
+			continue;
+		for (uint32_t i = g->by_off[r]; i < g->by_off[r + 1]; i++)
+			if (c->place[g->by[i]] < first)
+				first = c->place[g->by[i]];
+	}
 	return first;
+}
+
+/* Each task left waits for another one left: the walk has no dead end. */
+static uint32_t walk(struct circle *c, uint32_t task, uint32_t *circle_ret)
+{
+	uint32_t nr = 0, start;
+
+	for (uint32_t at = task; at != NO_TASK; at = next_unseen(c, at)) {
+		circle_ret[nr++] = at;
+		c->place[at] = nr;
+	}
+	start = first_place(c, circle_ret[nr - 1]) - 1;
+	memmove(circle_ret, circle_ret + start, (nr - start) * sizeof(*circle_ret));
+	return nr - start;
 }
 
 uint32_t graph_circle(const struct graph *g, const uint32_t *set, uint32_t nr_set,
 		      uint32_t *circle_ret)
 {
 	uint32_t *task = xcalloc(nr_set, sizeof(*task));
-	uint32_t *place = xcalloc(g->nr_tasks, sizeof(*place));
-	struct reduction red;
-	uint32_t nr = 0, start = 0;
+	struct circle c = {
+		.place = xcalloc(g->nr_tasks, sizeof(*c.place)),
+		.passed = xcalloc(g->nr_resources, sizeof(*c.passed)),
+	};
+	uint32_t nr = 0;
 
-	reduction_init(&red, g, false);
+	reduction_init(&c.red, g, false);
 	memcpy(task, set, nr_set * sizeof(*task));
-	if (reduction_run(&red, task, nr_set, 1)) {
-		/* Each of those left waits for another one left: no dead ends. */
-		for (uint32_t at = task[0]; !place[at]; at = next_on_circle(&red, place, at)) {
-			circle_ret[nr++] = at;
-			place[at] = nr;
-		}
-		start = place[next_on_circle(&red, place, circle_ret[nr - 1])] - 1;
-		memmove(circle_ret, circle_ret + start, (nr - start) * sizeof(*circle_ret));
-	}
-	reduction_free(&red);
+	if (reduction_run(&c.red, task, nr_set, 1))
+		nr = walk(&c, task[0], circle_ret);
+	reduction_free(&c.red);
+	free(c.place);
+	free(c.passed);
 	free(task);
-	free(place);
-	return nr - start;
+	return nr;
 }
