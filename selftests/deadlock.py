@@ -11,6 +11,8 @@ OFD_3, OFD_3_EDGES = ring(3, "ofd")
 FLOCK_5, FLOCK_5_EDGES = ring(5, "flock")
 SHM_20, SHM_20_EDGES = ring(20, "shm")
 
+LATE = [f"late{i}" for i in range(50)]
+
 CASES = [
     Case("shared_mutex_abba",
          ["p1: shm:0 sync !shm:1", "p2: shm:1 sync !shm:0"],
@@ -24,6 +26,10 @@ CASES = [
          ["p1: shm:0 sync !shm:1", "p2: shm:1 sync !shm:0", "late: sync !shm:0"],
          ["p1: shm:0 sync shm:1", "p2: sync !shm:0 shm:1", "late: sync !shm:0"],
          "p1>p2 p2>p1", "futex", victims="late"),
+    Case("crowd_behind_abba",
+         ["p1: shm:0 sync !shm:1", "p2: shm:1 sync !shm:0"] + [f"{late}: sync !shm:0" for late in LATE],
+         ["p1: shm:0 sync shm:1", "p2: sync !shm:0 shm:1"] + [f"{late}: sync !shm:0" for late in LATE],
+         "p1>p2 p2>p1", "futex", victims=" ".join(LATE)),
     Case("self_deadlock",
          ["p1: shm:0 !shm:0"],
          ["p1: shm:0 !shm:1"],

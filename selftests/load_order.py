@@ -5,7 +5,8 @@
 import os
 import subprocess
 
-from gltest import Report, Scenario, Skipped, brief, claim, gridlock, module_loaded, run
+from gltest import (Report, Scenario, Skipped, brief, claim, gridlock, module_loaded,
+                    need_kernel_locks, run)
 
 ABBA = {
     "mutexes": (["p1: shm:0 sync !shm:1", "p2: shm:1 sync !shm:0"], False),
@@ -53,6 +54,19 @@ def found_when_older_than_module(name):
     return f"{name}_older_than_module_are_found", test
 
 
+def kernel_locks_older_than_module_are_not_guessed():
+    """Found where the kernel keeps what a task is blocked on; else nothing is said of them."""
+    need_kernel_locks()
+    unload()
+    with Scenario(["p1: kmutex:0 sync !kmutex:1", "p2: kmutex:1 sync !kmutex:0"]) as scenario:
+        load()
+        report = Report()
+        for finding in report.findings:
+            members = {task["tid"] for task in finding["tasks"]}
+            claim((finding["type"], members) == ("deadlock", scenario.tids("p1 p2")),
+                  brief(report.findings))
+
+
 def without_module_it_says_what_is_unseen():
     unload()
     status, out, err = gridlock("check", "--for", "0.3")
@@ -77,7 +91,9 @@ if __name__ == "__main__":
     try:
         run([found_without_module(name) for name in ABBA] +
             [found_when_older_than_module(name) for name in ABBA] +
-            [(test.__name__, test) for test in (without_module_it_says_what_is_unseen,
+            [(test.__name__, test) for test in (
+                kernel_locks_older_than_module_are_not_guessed,
+                without_module_it_says_what_is_unseen,
                                                 healthy_without_module_is_silent)],
             need_module_file)
     finally:

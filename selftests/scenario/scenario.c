@@ -351,15 +351,26 @@ static void wait_for_end_of_input(void)
 		;
 }
 
+/* Not those who are gone already: their numbers may be somebody else's. */
+static bool actor_is_there(const struct actor *a)
+{
+	return a->progress->tid && !(actor_exits(a) && a->progress->phase == PHASE_DONE);
+}
+
+static void kill_actors(int sig)
+{
+	for (unsigned int i = 0; i < stage.nr_actors; i++)
+		if (actor_is_there(&stage.actor[i]))
+			kill(stage.progress[i].tid, sig);
+}
+
 static void clean_up(void)
 {
 	char path[80];
 
-	/* Not those who are gone already: their numbers may be somebody else's. */
-	for (unsigned int i = 0; i < stage.nr_actors; i++)
-		if (stage.progress[i].tid && task_state(stage.progress[i].tid) != 'Z' &&
-		    !(actor_exits(&stage.actor[i]) && stage.progress[i].phase == PHASE_DONE))
-			kill(stage.progress[i].tid, SIGKILL);
+	/* Stopped first: nobody runs on with what another one's death gives him. */
+	kill_actors(SIGSTOP);
+	kill_actors(SIGKILL);
 	/* SIGCHLD is ignored: this returns when the last child is gone. */
 	waitpid(-1, NULL, 0);
 	for (int i = 0; i < MAX_RES; i++) {

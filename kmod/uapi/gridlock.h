@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * gridlock binary interface - what the module's debugfs files hold and the
+ * reader decodes; the only header that kernel and user space share.
+ *
+ * One open of waits.bin or locks.bin is one snapshot: a struct gl_header and
+ * header.nr_records records of header.record_size bytes each, native byte
+ * order. A file grows compatibly by longer headers and records: readers take
+ * the sizes from the header, skip a tail they do not know and treat a missing
+ * tail as zero. Any other change raises GL_ABI_VERSION, and readers refuse
+ * versions they do not know. Reserved fields are zero.
+ */
+#ifndef _UAPI_GRIDLOCK_H
+#define _UAPI_GRIDLOCK_H
+
+#include <linux/types.h>
+
+#define GL_ABI_MAGIC	0x4b434f4c44495247ULL	/* "GRIDLOCK", little endian */
+#define GL_ABI_VERSION	1
+
+/* clang-format off */
+/*
+ * Every kind of wait, with the name that users see. The kinds that the module
+ * records come first; the others are only found by the reader.
+ */
+#define GL_KIND_LIST(X)				\
+	X(UNKNOWN,	"unknown")		\
+	X(SPINLOCK,	"spinlock")		\
+	X(RWLOCK_R,	"rwlock:R")		\
+	X(RWLOCK_W,	"rwlock:W")		\
+	X(RWSEM_R,	"rwsem:R")		\
+	X(RWSEM_W,	"rwsem:W")		\
+	X(MUTEX,	"mutex")		\
+	X(RTMUTEX,	"rtmutex")		\
+	X(SEMAPHORE,	"semaphore")		\
+	X(PCPU_SEM_R,	"pcpu-sem:R")		\
+	X(PCPU_SEM_W,	"pcpu-sem:W")		\
+	X(RWLOCK_RT_R,	"rwlock-rt:R")		\
+	X(RWLOCK_RT_W,	"rwlock-rt:W")		\
+	X(FUTEX,	"futex")		\
+	X(FUTEX_PI,	"futex-pi")		\
+	X(FLOCK,	"flock")		\
+	X(POSIX,	"posix")		\
+	X(OFD,		"ofd")			\
+	X(LEASE,	"lease")		\
+	X(SYSV_SEM,	"sysv-sem")		\
+	X(SYSV_MSG,	"sysv-msg")		\
+	X(MQ,		"mq")			\
+	X(PIPE_R,	"pipe:R")		\
+	X(PIPE_W,	"pipe:W")		\
+	X(UNIX,		"unix")			\
+	X(TCP,		"tcp")			\
+	X(EVENTFD,	"eventfd")		\
+	X(POLL,		"poll")			\
+	X(CHILD,	"child")		\
+	X(VFORK,	"vfork")		\
+	X(JOIN,		"join")			\
+	X(COND,		"cond")			\
+	X(SEM,		"sem")			\
+	X(PTRACE,	"ptrace")		\
+	X(USERFAULT,	"userfault")
+/* clang-format on */
+
+#define GL_KIND_ENUM(name, string)	GL_KIND_##name,
+enum gl_kind {
+	GL_KIND_LIST(GL_KIND_ENUM)
+	GL_NR_KINDS,
+	/* The module counts kinds below this bound; the reader finds the rest. */
+	GL_NR_COUNTED_KINDS = GL_KIND_FLOCK,
+};
+
+/* What a file's records are (gl_header.record_type). */
+#define GL_RECORD_WAIT		1
+#define GL_RECORD_LOCK		2
+
+/* gl_header.flags */
+#define GL_FILE_ADDRESSES	(1U << 0)	/* kernel addresses are shown */
+#define GL_FILE_TRUNCATED	(1U << 1)	/* rows did not fit: nr_unshown */
+
+/**
+ * struct gl_header - start of every binary file
+ */
+struct gl_header {
+	/** @magic: GL_ABI_MAGIC */
+	__u64 magic;
+	/** @version: GL_ABI_VERSION */
+	__u32 version;
+	/** @header_size: bytes from the start of the file to the first record */
+	__u32 header_size;
+	/** @record_size: bytes from one record to the next; multiple of 8 */
+	__u32 record_size;
+	/** @record_type: GL_RECORD_* */
+	__u32 record_type;
+	/** @nr_records: records in this file */
+	__u64 nr_records;
+	/** @nr_unshown: rows that existed but did not fit the snapshot */
+	__u64 nr_unshown;
+	/** @nr_lost_begins: begin events not recorded, since load */
+	__u64 nr_lost_begins;
+	/** @nr_lost_ends: end events dropped in the probe, since load */
+	__u64 nr_lost_ends;
+	/** @nr_meanwhile: events recorded while the snapshot was taken */
+	__u64 nr_meanwhile;
+	/** @taken_at_ns: start of the snapshot; ns, CLOCK_MONOTONIC */
+	__u64 taken_at_ns;
+	/** @done_at_ns: end of the snapshot; ns, CLOCK_MONOTONIC */
+	__u64 done_at_ns;
+	/** @load_id: differs for every load of the module */
+	__u64 load_id;
+	/** @clock_id: the clock of all moments: 1, CLOCK_MONOTONIC */
+	__u32 clock_id;
+	/** @flags: GL_FILE_* */
+	__u32 flags;
+	/** @__reserved: zero */
+	__u64 __reserved[4];
+};
+
+/* gl_wait_record.flags, and slot state as the snapshot saw it */
+#define GL_WAIT_SHARED		(1U << 0)	/* mode shared; else exclusive */
+#define GL_WAIT_TIMED		(1U << 1)	/* ends by itself at a timeout */
+#define GL_WAIT_TIMED_KNOWN	(1U << 2)	/* GL_WAIT_TIMED is meaningful */
+#define GL_WAIT_SPINNING	(1U << 3)	/* in the spin phase or a spinning lock */
+#define GL_WAIT_OFF_CPU		(1U << 4)	/* switched out when the row was read */
+#define GL_WAIT_IN_SLOWPATH	(1U << 5)	/* its kernel stack is inside this kind's slow path */
+#define GL_WAIT_SLOWPATH_KNOWN	(1U << 6)	/* the stack could be walked */
+#define GL_WAIT_TASK_GONE	(1U << 7)	/* the task exited; row is about to go */
+#define GL_WAIT_FUTEX_SHARED	(1U << 8)	/* the call used the shared flag */
+#define GL_WAIT_INTERRUPTIBLE	(1U << 9)	/* a signal ends the wait */
+#define GL_WAIT_WAS_HANDED	(1U << 10)	/* the lock word already names the waiter */
+
+/* gl_wait_record.owner_state: what is known of the owner */
+#define GL_OWNER_NONE		0	/* this kind keeps no owner */
+#define GL_OWNER_UNKNOWN	1	/* could not be read, or changed meanwhile */
+#define GL_OWNER_FREE		2	/* the lock word says: nobody */
+#define GL_OWNER_KNOWN		3	/* owner_* are the exclusive owner */
+#define GL_OWNER_HINT		4	/* last reader or last holder: never proof */
+#define GL_OWNER_DEAD		5	/* the owner named by the word is gone */
+
+/* Kinds of owner source for a futex, in gl_wait_record.futex_flags */
+#define GL_FUTEX_WORD_READ	(1U << 0)	/* futex_word holds the word at begin */
+#define GL_FUTEX_NEXT_READ	(1U << 1)	/* futex_next holds the word at uaddr + 8 */
+
+#define GL_COMM_LEN	16
+#define GL_NAME_LEN	64
+
+/**
+ * struct gl_wait_record - one wait in flight (waits.bin)
+ *
+ * Each row is consistent in itself; rows are not of one instant.
+ */
+struct gl_wait_record {
+	/** @gen: generation: another value is another wait, never reused while loaded */
+	__u64 gen;
+	/** @res_id: opaque identity of the resource; equal to lock rows' res_id */
+	__u64 res_id;
+	/** @res_addr: lock address (0 when hidden); futex: the user address, always shown */
+	__u64 res_addr;
+	/** @space_id: futex: opaque identity of the address space; else 0 */
+	__u64 space_id;
+	/** @begin_ns: when the wait began; ns, CLOCK_MONOTONIC */
+	__u64 begin_ns;
+	/** @start_ns: the task's start time; ns since boot (as /proc's starttime) */
+	__u64 start_ns;
+	/** @nr_switches: voluntary and involuntary context switches of the task */
+	__u64 nr_switches;
+	/** @owner_start_ns: the owner's start time; 0 unless KNOWN or HINT */
+	__u64 owner_start_ns;
+	/** @tid: waiting thread, in the initial PID namespace */
+	__s32 tid;
+	/** @tgid: its process */
+	__s32 tgid;
+	/** @owner_tid: owning thread; 0 unless KNOWN, HINT or DEAD */
+	__s32 owner_tid;
+	/** @owner_tgid: its process; 0 if unknown */
+	__s32 owner_tgid;
+	/** @slot: index of the slot in the wait table; spin slots lie above it */
+	__u32 slot;
+	/** @kind: enum gl_kind */
+	__u32 kind;
+	/** @flags: GL_WAIT_* */
+	__u32 flags;
+	/** @owner_state: GL_OWNER_* */
+	__u32 owner_state;
+	/** @task_state: the kernel's task state bits when the row was read */
+	__u32 task_state;
+	/** @nr_overtaken: times the resource changed hands past this waiter */
+	__u32 nr_overtaken;
+	/** @cpu: CPU of a spinning wait; else the last one of the task */
+	__u32 cpu;
+	/** @futex_flags: GL_FUTEX_* */
+	__u32 futex_flags;
+	/** @futex_val: value the caller expected in the word */
+	__u32 futex_val;
+	/** @futex_word: the word itself at begin */
+	__u32 futex_word;
+	/** @futex_next: the word 8 bytes on (glibc: __owner) at begin */
+	__u32 futex_next;
+	/** @__reserved0: zero */
+	__u32 __reserved0;
+	/** @comm: name of the waiting task, NUL-terminated */
+	char comm[GL_COMM_LEN];
+	/** @owner_comm: name of the owner, NUL-terminated; empty if unknown */
+	char owner_comm[GL_COMM_LEN];
+	/** @name: symbol of a static lock, NUL-terminated; empty if unknown */
+	char name[GL_NAME_LEN];
+};
+
+/* gl_lock_record.row: what a row of locks.bin counts */
+#define GL_ROW_TOTAL	1	/* all waits of a kind, counted apart from the rows */
+#define GL_ROW_LOCK	2	/* one lock of a kind */
+#define GL_ROW_OTHER	3	/* the locks of a kind that found no row of their own */
+
+#define GL_NR_BUCKETS	40	/* bucket n: 2^n <= ns < 2^(n+1); the first takes 0, the last the rest */
+
+/* gl_lock_record.flags */
+#define GL_LOCK_HIST	(1U << 0)	/* hist[] is counted for this row */
+
+/**
+ * struct gl_lock_record - counters of a kind or of one lock (locks.bin)
+ *
+ * At quiescence, for each kind: the sum over its LOCK and OTHER rows equals
+ * its TOTAL row, and nr_begun == nr_ended + waits in flight + nr_lost. Under
+ * load the two sides differ by at most header.nr_meanwhile.
+ */
+struct gl_lock_record {
+	/** @res_id: opaque identity of the lock; 0 for TOTAL and OTHER */
+	__u64 res_id;
+	/** @res_addr: address as in gl_wait_record; 0 when hidden */
+	__u64 res_addr;
+	/** @space_id: futex: opaque identity of the address space; else 0 */
+	__u64 space_id;
+	/** @nr_begun: contentions opened */
+	__u64 nr_begun;
+	/** @nr_ended: contentions closed, failed ones included */
+	__u64 nr_ended;
+	/** @nr_failed: contentions closed without the lock (ret < 0) */
+	__u64 nr_failed;
+	/** @nr_lost: contentions opened whose end will never be counted */
+	__u64 nr_lost;
+	/** @total_ns: sum of the closed waits; ns */
+	__u64 total_ns;
+	/** @min_ns: shortest closed wait; ns; 0 if none */
+	__u64 min_ns;
+	/** @max_ns: longest closed wait; ns */
+	__u64 max_ns;
+	/** @row: GL_ROW_* */
+	__u32 row;
+	/** @kind: enum gl_kind */
+	__u32 kind;
+	/** @flags: GL_LOCK_* */
+	__u32 flags;
+	/** @tgid: futex: a process of that address space; else 0 */
+	__s32 tgid;
+	/** @hist: closed waits by log2 of their length in ns */
+	__u64 hist[GL_NR_BUCKETS];
+	/** @name: symbol of a static lock, NUL-terminated; empty if unknown */
+	char name[GL_NAME_LEN];
+};
+
+#endif /* _UAPI_GRIDLOCK_H */

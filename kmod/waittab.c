@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * waittab - the sleeping waits in flight, in a table without locks.
+ *
+ * Keys (task addresses) and slots are kept apart: a bucket of seven keys is
+ * one cache line, so finding out that a task has no wait costs one line. A
+ * key that does not fit its home bucket lies in one of the next few, and the
+ * home bucket counts it as spilled; while that count is 0 nobody looks on.
+ *
+ * Only the task itself claims under its own key, so its lookups need no
+ * ordering against other CPUs beyond what task migration gives.
+ */
+#include "waittab.h"
+
+#include <linux/errno.h>
+#include <linux/hash.h>
+#include <linux/log2.h>
+#include <linux/math.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+static_assert(sizeof(struct gl_slot) == 64);
+static_assert(sizeof(struct gl_bucket) == 64);
+
+/**
+ * gl_waittab_init() - allocate an empty table
+ * @tab: table to set up
+ * @max_waits: waits in flight that must fit
+ *
+ * Four waits for a bucket of seven: with hashed keys one home bucket in
+ * twenty spills, and a window of eight buckets never fills.
+ *
+ * Context: process; may sleep.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gl_waittab_init(struct gl_waittab *tab, u32 max_waits)
+{
+	tab->nr_buckets = max_t(u32, roundup_pow_of_two(DIV_ROUND_UP(max_waits, 4)), 2);
+	tab->nr_slots = tab->nr_buckets * GL_BUCKET_SLOTS;
+	tab->bits = ilog2(tab->nr_buckets);
+	tab->window = min_t(u32, tab->nr_buckets, GL_BUCKET_WINDOW);
+	tab->buckets = vzalloc(array_size(tab->nr_buckets, sizeof(*tab->buckets)));
+	tab->slots = vzalloc(array_size(tab->nr_slots, sizeof(*tab->slots)));
+	if (tab->buckets && tab->slots)
+		return 0;
+	gl_waittab_exit(tab);
+	return -ENOMEM;
+}
+
+/**
+ * gl_waittab_exit() - free the table
+ * @tab: table that no probe and no reader uses any more
+ *
+ * Context: process; may sleep.
+ */
+void gl_waittab_exit(struct gl_waittab *tab)
+{
+	vfree(tab->slots);
+	vfree(tab->buckets);
+	tab->slots = NULL;
+	tab->buckets = NULL;
+}
+
+/**
+ * gl_waittab_bytes() - memory that the table takes
+ * @tab: the table
+ *
+ * Context: any.
+ *
+ * Return: bytes.
+ */
+u64 gl_waittab_bytes(const struct gl_waittab *tab)
+{
+	return (u64)tab->nr_buckets * sizeof(*tab->buckets) +
+	       (u64)tab->nr_slots * sizeof(*tab->slots);
+}
+
+static __always_inline u32 home_of(const struct gl_waittab *tab, u64 task)
+{
+	return hash_64(task, tab->bits);
+}
+
+static __always_inline u32 bucket_at(const struct gl_waittab *tab, u32 home, u32 n)
+{
+	return (home + n) & (tab->nr_buckets - 1);
+}
+
+/**
+ * gl_waittab_find() - find the slots of a task
+ * @tab: the table
+ * @task: key
+ * @found: [GL_TASK_SLOTS] gets the slots
+ *
+ * Context: any, preemption disabled; the task itself, or nobody but the
+ * caller acts for the task. Looks at GL_BUCKET_WINDOW cache lines at most,
+ * at one as a rule.
+ *
+ * Return: number of slots found.
+ */
+notrace u32 gl_waittab_find(struct gl_waittab *tab, u64 task,
+			    struct gl_slot *found[GL_TASK_SLOTS])
+{
+	u32 home = home_of(tab, task), nr = 0, n, i;
+
+	for (n = 0; n < tab->window; n++) {
+		u32 b = bucket_at(tab, home, n);
+		struct gl_bucket *bucket = &tab->buckets[b];
+
+		for (i = 0; i < GL_BUCKET_SLOTS; i++) {
+			if ((u64)atomic64_read(&bucket->task[i]) != task)
+				continue;
+			if (nr < GL_TASK_SLOTS)
+				found[nr++] = &tab->slots[b * GL_BUCKET_SLOTS + i];
+		}
+		if (!n && !atomic64_read(&bucket->nr_spilled))
+			break;
+	}
+	return nr;
+}
+
+static __always_inline void fill_waiter(struct gl_slot *slot, const struct gl_waiter *who)
+{
+	slot->lock = 0;
+	slot->space = 0;
+	slot->episode_ns = 0;
+	slot->start_low = (u32)who->start_ns;
+	slot->tid = who->tid;
+	slot->futex_val = 0;
+	slot->futex_next = 0;
+	slot->kind = 0;
+	slot->phase = GL_SLOT_DEAD;
+	slot->flags = 0;
+	slot->nr_overtaken = 0;
+}
+
+/**
+ * gl_waittab_claim() - claim a free slot for a task
+ * @tab: the table
+ * @who: the task; at most GL_TASK_SLOTS slots can be found again
+ *
+ * Context: any, preemption disabled; the task itself. Looks at
+ * GL_BUCKET_WINDOW cache lines at most.
+ *
+ * Return: the slot, locked and dead, or NULL when no place is free.
+ */
+notrace struct gl_slot *gl_waittab_claim(struct gl_waittab *tab,
+					 const struct gl_waiter *who)
+{
+	u32 home = home_of(tab, who->task), n, i;
+
+	for (n = 0; n < tab->window; n++) {
+		u32 b = bucket_at(tab, home, n);
+		struct gl_bucket *bucket = &tab->buckets[b];
+
+		for (i = 0; i < GL_BUCKET_SLOTS; i++) {
+			struct gl_slot *slot = &tab->slots[b * GL_BUCKET_SLOTS + i];
+
+			if (atomic64_read(&bucket->task[i]))
+				continue;
+			if (atomic64_cmpxchg(&bucket->task[i], 0, who->task))
+				continue;
+			/* A thief that came too late may still hold it: go on. */
+			if (!gl_slot_lock(slot)) {
+				atomic64_set(&bucket->task[i], 0);
+				continue;
+			}
+			if (n)
+				atomic64_inc(&tab->buckets[home].nr_spilled);
+			fill_waiter(slot, who);
+			return slot;
+		}
+	}
+	return NULL;
+}
+
+/**
+ * gl_waittab_retire() - give a slot back
+ * @tab: the table
+ * @slot: slot that the caller has locked
+ * @task: its key
+ *
+ * Context: any, preemption disabled.
+ */
+notrace void gl_waittab_retire(struct gl_waittab *tab, struct gl_slot *slot, u64 task)
+{
+	u32 idx = slot - tab->slots, b = idx / GL_BUCKET_SLOTS;
+	u32 home = home_of(tab, task);
+
+	slot->phase = GL_SLOT_DEAD;
+	gl_slot_unlock(slot);
+	if (b != home)
+		atomic64_dec(&tab->buckets[home].nr_spilled);
+	/* Release: who claims next must find the slot dead and unlocked. */
+	atomic64_set_release(&tab->buckets[b].task[idx % GL_BUCKET_SLOTS], 0);
+}
+
+/* Lock a slot that is not live, such that it cannot have become live. */
+static notrace bool lock_idle(struct gl_slot *slot)
+{
+	s64 seq = atomic64_read_acquire(&slot->seq);
+	u8 phase = READ_ONCE(slot->phase);
+
+	/*
+	 * The phase was read after this value of seq, and the cmpxchg fails
+	 * if seq has moved: success means it is still that phase. So the slot
+	 * of a wait in flight is never locked by anyone but its task.
+	 */
+	if ((seq & 1) || phase == GL_SLOT_LIVE)
+		return false;
+	return atomic64_cmpxchg(&slot->seq, seq, seq + 1) == seq;
+}
+
+/**
+ * gl_waittab_steal() - take the resting slot of another task
+ * @tab: the table
+ * @who: the task that found no free slot
+ *
+ * Threads that once waited for a futex keep a resting slot; when a window is
+ * full of those, a wait in flight is worth more.
+ *
+ * Context: as gl_waittab_claim().
+ *
+ * Return: the slot, locked and dead, or NULL if the window is full of waits.
+ */
+notrace struct gl_slot *gl_waittab_steal(struct gl_waittab *tab,
+					 const struct gl_waiter *who)
+{
+	u32 home = home_of(tab, who->task), n, i;
+
+	for (n = 0; n < tab->window; n++) {
+		u32 b = bucket_at(tab, home, n);
+
+		for (i = 0; i < GL_BUCKET_SLOTS; i++) {
+			struct gl_slot *slot = &tab->slots[b * GL_BUCKET_SLOTS + i];
+			u64 task = atomic64_read(&tab->buckets[b].task[i]);
+
+			if (!task || task == who->task || !lock_idle(slot))
+				continue;
+			/* The key changes only with the slot's lock held or free. */
+			if ((u64)atomic64_read(&tab->buckets[b].task[i]) != task) {
+				gl_slot_unlock(slot);
+				continue;
+			}
+			gl_waittab_retire(tab, slot, task);
+			return gl_waittab_claim(tab, who);
+		}
+	}
+	return NULL;
+}
+
+/**
+ * gl_waittab_read() - copy one slot consistently
+ * @tab: the table
+ * @idx: index below nr_slots
+ * @copy: gets the slot, its sequence number included
+ * @task_ret: gets its key
+ *
+ * Context: any; the slot may change meanwhile. Tries a few times.
+ *
+ * Return: true if the slot holds something that was not changing.
+ */
+bool gl_waittab_read(const struct gl_waittab *tab, u32 idx,
+		     struct gl_slot *copy, u64 *task_ret)
+{
+	struct gl_slot *slot = &tab->slots[idx];
+	struct gl_bucket *bucket = &tab->buckets[idx / GL_BUCKET_SLOTS];
+	int try;
+
+	for (try = 0; try < 3; try++) {
+		/* Acquire: pairs with gl_slot_lock() and gl_slot_unlock(). */
+		s64 seq = atomic64_read_acquire(&slot->seq);
+
+		*task_ret = atomic64_read(&bucket->task[idx % GL_BUCKET_SLOTS]);
+		if (!*task_ret)
+			return false;
+		if (seq & 1)
+			continue;
+		/* May be torn by a writer, and is then thrown away below. */
+		*copy = data_race(*slot);
+		if (!gl_waittab_is_unchanged(tab, idx, seq))
+			continue;
+		atomic64_set(&copy->seq, seq);
+		return copy->phase != GL_SLOT_DEAD;
+	}
+	return false;
+}
+
+/**
+ * gl_waittab_is_unchanged() - is the slot still what it was?
+ * @tab: the table
+ * @idx: index below nr_slots
+ * @seq: sequence number that gl_waittab_read() returned in the copy
+ *
+ * Context: any.
+ *
+ * Return: true if nothing has changed the slot since.
+ */
+bool gl_waittab_is_unchanged(const struct gl_waittab *tab, u32 idx, u64 seq)
+{
+	/* Orders the reads before it; pairs with the cmpxchg in gl_slot_lock(). */
+	smp_rmb();
+	return (u64)atomic64_read(&tab->slots[idx].seq) == seq;
+}

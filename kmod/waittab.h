@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * waittab - the sleeping waits in flight: a fixed table that is claimed,
+ * changed and retired without locks. See "The wait table" in kmod/README.
+ *
+ * No kernel structure is known here: a task is a number, so that the whole
+ * file also runs in the unit tests.
+ */
+#ifndef _GL_WAITTAB_H
+#define _GL_WAITTAB_H
+
+#include <linux/atomic.h>
+#include <linux/cache.h>
+#include <linux/compiler.h>
+#include <linux/types.h>
+
+#include "limits.h"
+
+/* gl_slot.phase */
+#define GL_SLOT_DEAD		0	/* holds nothing */
+#define GL_SLOT_STAGED		1	/* futex: arguments known, not asleep yet */
+#define GL_SLOT_LIVE		2	/* a wait in flight */
+#define GL_SLOT_RESTING		3	/* futex: ended, kept for the episode */
+
+/* gl_slot.flags: the low GL_WAIT_* bits of the ABI, and these of our own */
+#define GL_SLOT_SLEPT		(1U << 12)	/* mutex: has gone to sleep once */
+#define GL_SLOT_REQUEUE		(1U << 13)	/* futex: the next setup belongs to a requeue */
+#define GL_SLOT_EPISODE		(1U << 14)	/* futex: the next wait goes on with the episode */
+#define GL_SLOT_NEXT_READ	(1U << 15)	/* futex: futex_next was readable */
+
+/**
+ * struct gl_slot - one wait; a cache line
+ *
+ * Written only between gl_slot_lock() and gl_slot_unlock(), but for @flags
+ * and @nr_overtaken of a live slot, which its own task also changes outside.
+ */
+struct gl_slot {
+	/** @seq: odd while the slot changes; even: 2 * times it was changed */
+	atomic64_t seq;
+	/** @lock: address of the lock; futex: user address */
+	u64 lock;
+	/** @space: futex: the mm, as a number; else 0 */
+	u64 space;
+	/** @begin_ns: when it began, of a resting slot when it ended; ns, CLOCK_MONOTONIC */
+	u64 begin_ns;
+	/** @episode_ns: when the first wait of the episode began; ns, CLOCK_MONOTONIC */
+	u64 episode_ns;
+	/** @start_low: low half of the task's start time; ns since boot */
+	u32 start_low;
+	/** @tid: the task, in the initial PID namespace */
+	s32 tid;
+	/** @futex_val: value the caller expected in the word */
+	u32 futex_val;
+	/** @futex_next: the word 8 bytes on */
+	u32 futex_next;
+	/** @kind: enum gl_kind */
+	u8 kind;
+	/** @phase: GL_SLOT_* */
+	u8 phase;
+	/** @flags: GL_WAIT_* and GL_SLOT_* bits */
+	u16 flags;
+	/** @nr_overtaken: times woken only to find the lock taken; stops at U16_MAX */
+	u16 nr_overtaken;
+	/** @__unused: fills the line */
+	u16 __unused;
+} __aligned(64);
+
+/**
+ * struct gl_bucket - the keys of seven slots; a cache line
+ */
+struct gl_bucket {
+	/** @task: key of each slot, 0 when free; claimed by cmpxchg */
+	atomic64_t task[GL_BUCKET_SLOTS];
+	/** @nr_spilled: keys at home here that lie in a later bucket */
+	atomic64_t nr_spilled;
+} __aligned(64);
+
+/**
+ * struct gl_waittab - the table
+ *
+ * All fields are set once before the first probe and never change.
+ */
+struct gl_waittab {
+	/** @buckets: [nr_buckets] */
+	struct gl_bucket *buckets;
+	/** @slots: [nr_slots]; place i of bucket b is b * GL_BUCKET_SLOTS + i */
+	struct gl_slot *slots;
+	/** @nr_buckets: a power of two, at least 8 */
+	u32 nr_buckets;
+	/** @nr_slots: nr_buckets * GL_BUCKET_SLOTS */
+	u32 nr_slots;
+	/** @bits: log2 of @nr_buckets */
+	u32 bits;
+	/** @window: buckets that a key may lie in */
+	u32 window;
+};
+
+/**
+ * struct gl_waiter - who waits
+ */
+struct gl_waiter {
+	/** @task: address of the task as a number; not 0 */
+	u64 task;
+	/** @start_ns: its start time; ns since boot */
+	u64 start_ns;
+	/** @tid: its number in the initial PID namespace */
+	s32 tid;
+	/** @tgid: its process */
+	s32 tgid;
+};
+
+int gl_waittab_init(struct gl_waittab *tab, u32 max_waits);
+void gl_waittab_exit(struct gl_waittab *tab);
+u64 gl_waittab_bytes(const struct gl_waittab *tab);
+
+u32 gl_waittab_find(struct gl_waittab *tab, u64 task,
+		    struct gl_slot *found[GL_TASK_SLOTS]);
+struct gl_slot *gl_waittab_claim(struct gl_waittab *tab,
+				 const struct gl_waiter *who);
+struct gl_slot *gl_waittab_steal(struct gl_waittab *tab,
+				 const struct gl_waiter *who);
+void gl_waittab_retire(struct gl_waittab *tab, struct gl_slot *slot, u64 task);
+bool gl_waittab_read(const struct gl_waittab *tab, u32 idx,
+		     struct gl_slot *copy, u64 *task_ret);
+bool gl_waittab_is_unchanged(const struct gl_waittab *tab, u32 idx, u64 seq);
+
+/**
+ * gl_slot_lock() - take the right to change a slot
+ * @slot: slot of the caller's own task, or of a task that is gone, or one
+ *        that is not live
+ *
+ * One attempt; whoever loses must leave the slot alone. The slot of a living
+ * task is only ever contended while it is not live (see gl_waittab_steal()),
+ * so the end of a wait always finds its slot free.
+ *
+ * Context: any, preemption disabled.
+ *
+ * Return: true if the caller now has it, and must call gl_slot_unlock().
+ */
+static inline bool gl_slot_lock(struct gl_slot *slot)
+{
+	s64 seq = atomic64_read(&slot->seq);
+
+	/* Full barrier: pairs with the acquire in gl_waittab_read(). */
+	return !(seq & 1) && atomic64_cmpxchg(&slot->seq, seq, seq + 1) == seq;
+}
+
+/**
+ * gl_slot_unlock() - publish a changed slot
+ * @slot: slot that the caller has by gl_slot_lock()
+ *
+ * Context: any, preemption disabled.
+ */
+static inline void gl_slot_unlock(struct gl_slot *slot)
+{
+	/* Release: pairs with the acquire in gl_waittab_read(). */
+	atomic64_set_release(&slot->seq, atomic64_read(&slot->seq) + 1);
+}
+
+#endif /* _GL_WAITTAB_H */

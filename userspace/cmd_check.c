@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * gridlock check - look for a while, then say one verdict.
+ *
+ * The first look is taken and proven at once; further looks come on a steady
+ * grid until the window ends, for what builds up only over time.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "remote.h"
+#include "report.h"
+#include "source.h"
+#include "text.h"
+#include "view.h"
+
+#define DEFAULT_WINDOW_SECS	3.0
+#define MAX_WINDOW_SECS		86400.0
+#define DEFAULT_LONG_WAIT_SECS	10.0
+
+/* Time between looks: often enough to catch a circle that a timeout breaks. */
+#define GRID_NS			250000000ULL
+
+/** struct check_options - the command line */
+struct check_options {
+	uint64_t window_ns;
+	struct limits limits;
+	bool json;
+	bool strict;
+};
+
+enum { KEY_FOR = 256, KEY_JSON, KEY_STRICT, KEY_LONG_WAIT, KEY_EVENTS };
+
+static const struct argp_option options[] = {
+	{ "for", KEY_FOR, "SECS", 0, "look for SECS seconds (default 3)", 0 },
+	{ "json", KEY_JSON, NULL, 0, "print one JSON object (gridlock.check/1)", 0 },
+	{ "strict", KEY_STRICT, NULL, 0, "exit 2 when the view was not complete", 0 },
+	{ "long-wait", KEY_LONG_WAIT, "SECS", 0, "tell waits this long (default 10)", 0 },
+	{ "events", KEY_EVENTS, NULL, 0,
+	  "tell long waits for events too (pipes, children, conditions)", 0 },
+	{ 0 }
+};
+
+static uint64_t parse_seconds(const char *arg, double max, const char *name, struct argp_state *state)
+{
+	char *end;
+	double secs;
+
+	errno = 0;
+	secs = strtod(arg, &end);
+	if (errno || end == arg || *end || !isfinite(secs) || secs <= 0 || secs > max)
+		argp_error(state, "--%s takes seconds above 0 and up to %.0f, not '%s'", name, max,
+			   arg);
+	return secs * 1e9;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct check_options *o = state->input;
+
+	switch (key) {
+	case KEY_FOR:
+		o->window_ns = parse_seconds(arg, MAX_WINDOW_SECS, "for", state);
+		return 0;
+	case KEY_LONG_WAIT:
+		o->limits.long_wait_ns = parse_seconds(arg, MAX_WINDOW_SECS, "long-wait", state);
+		return 0;
+	case KEY_JSON:
+		o->json = true;
+		return 0;
+	case KEY_STRICT:
+		o->strict = true;
+		return 0;
+	case KEY_EVENTS:
+		o->limits.events_too = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", arg);
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.doc = "Look for deadlocks, orphaned locks and long waits, and prove what is found.\v"
+	       "Exits 0 when nothing was found, 1 on a finding other than long-wait, 2 when it "
+	       "could not look.",
+};
+
+static void sleep_until(uint64_t at_ns)
+{
+	struct timespec ts = { .tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000 };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
+		;
+}
+
+static void look_for(struct report *report, struct remote *remote, const struct check_options *o)
+{
+	uint64_t start = now_ns(), end = start + o->window_ns, next = start;
+
+	do {
+		report_round(report, remote, &o->limits);
+		/* A slow machine skips grid points, it does not pile them up. */
+		while (next <= now_ns())
+			next += GRID_NS;
+		sleep_until(next < end ? next : end);
+	} while (now_ns() < end);
+	report->window_ns = now_ns() - start;
+}
+
+/* The module is in but its rows are not to be had: say so, whatever is found. */
+static void explain_rows(const struct report *report)
+{
+	if (report->snap_err && (source_module_loaded() || getenv("GRIDLOCK_DEBUGFS")))
+		source_explain("waits.bin", report->snap_err);
+}
+
+int cmd_check(int argc, char **argv)
+{
+	struct check_options o = {
+		.window_ns = DEFAULT_WINDOW_SECS * 1e9,
+		.limits.long_wait_ns = DEFAULT_LONG_WAIT_SECS * 1e9,
+	};
+	struct report report = { 0 };
+	struct remote *remote;
+	int status;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	if (access("/proc/self/stat", R_OK)) {
+		fprintf(stderr, "gridlock: /proc: not mounted: mount -t proc proc /proc\n");
+		return EXIT_TROUBLE;
+	}
+	remote = remote_new();
+	if (!remote) {
+		fprintf(stderr, "gridlock: cannot start a helper process: %s\n", strerror(errno));
+		return EXIT_TROUBLE;
+	}
+	look_for(&report, remote, &o);
+	remote_free(remote);
+
+	explain_rows(&report);
+	if (o.json)
+		view_json_report(&report);
+	else
+		view_text_report(&report);
+	status = report_exit_status(&report);
+	if (o.strict && report_partial(&report))
+		status = EXIT_TROUBLE;
+	report_free(&report);
+	return status;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * command - the subcommands of gridlock; one file each, one row in main.c.
+ */
+#ifndef COMMAND_H
+#define COMMAND_H
+
+/* Exit statuses of every command. */
+#define EXIT_CLEAN	0
+#define EXIT_FINDING	1
+#define EXIT_TROUBLE	2
+
+/** struct command - a row of the table in main.c */
+struct command {
+	const char *name;
+	/** @run: argv[0] is "gridlock NAME"; returns the exit status */
+	int (*run)(int argc, char **argv);
+	/** @help: one line for gridlock --help */
+	const char *help;
+};
+
+int cmd_status(int argc, char **argv);
+int cmd_locks(int argc, char **argv);
+int cmd_waits(int argc, char **argv);
+int cmd_chain(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+
+#endif /* COMMAND_H */

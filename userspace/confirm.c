@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * confirm - the three passes that turn a candidate into a proof (look.h).
+ *
+ * Why the order within pass 1 matters: had a member been seen asleep first and
+ * its generations read after, it could have woken in between and be running
+ * with the very generations that pass 3 finds again. Generations first, then
+ * asleep: from there on, any run puts it on a CPU and counts.
+ *
+ * A state of S or D alone is not asleep: it is set before the task leaves the
+ * CPU. /proc's wchan answers only for a task that is off the run queue (the
+ * kernel's get_wchan() looks under the task's pi_lock).
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "look.h"
+#include "remote.h"
+#include "xalloc.h"
+
+/** enum proof - what the three passes say of one member, or of a finding */
+enum proof { PROOF_HELD, PROOF_UNREADABLE, PROOF_FAILED };
+
+/** struct generations - values that change when a task runs or is replaced */
+struct generations {
+	/** @start_ticks: start time of the thread */
+	unsigned long long start_ticks;
+	/** @nr_runs: times it was put on a CPU (schedstat, third number) */
+	unsigned long long nr_runs;
+};
+
+/** struct member - a task under proof */
+struct member {
+	pid_t tid;
+	pid_t tgid;
+	struct generations first;
+	enum proof proof;
+};
+
+bool finding_needs_proof(const struct finding *f)
+{
+	return f->type == FINDING_DEADLOCK || f->type == FINDING_ORPHANED_LOCK ||
+	       f->type == FINDING_TRANSIENT_CYCLE;
+}
+
+/* schedstat and stat take no lock that a stuck task can hold: read directly. */
+static int read_own_file(const struct member *m, const char *name, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", m->tgid, m->tid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	got = read(fd, buf, size - 1);
+	close(fd);
+	if (got <= 0)
+		return -1;
+	buf[got] = '\0';
+	return 0;
+}
+
+static bool read_generations(const struct member *m, struct generations *ret)
+{
+	char buf[1024], *after_comm;
+
+	if (read_own_file(m, "stat", buf, sizeof(buf)))
+		return false;
+	/* The name may hold anything; the fields begin after its last bracket. */
+	after_comm = strrchr(buf, ')');
+	if (!after_comm ||
+	    sscanf(after_comm + 1,
+		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		   &ret->start_ticks) != 1)
+		return false;
+	if (read_own_file(m, "schedstat", buf, sizeof(buf)))
+		return false;
+	return sscanf(buf, "%*u %*u %llu", &ret->nr_runs) == 1;
+}
+
+static enum proof read_asleep(struct remote *remote, const struct member *m)
+{
+	char path[64], wchan[64];
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/wchan", m->tgid, m->tid);
+	got = remote_read_file(remote, m->tgid, path, wchan, sizeof(wchan));
+	if (got < 0)
+		return PROOF_UNREADABLE;
+	return got > 0 && strcmp(wchan, "0") ? PROOF_HELD : PROOF_FAILED;
+}
+
+static void pass_one(struct remote *remote, struct member *m)
+{
+	if (!read_generations(m, &m->first))
+		m->proof = PROOF_FAILED;
+	else
+		m->proof = read_asleep(remote, m);
+}
+
+static void pass_three(struct member *m)
+{
+	struct generations now;
+
+	if (m->proof == PROOF_FAILED)
+		return;
+	if (!read_generations(m, &now) || now.start_ticks != m->first.start_ticks ||
+	    now.nr_runs != m->first.nr_runs)
+		m->proof = PROOF_FAILED;
+}
+
+static int compare_members(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	return x->tid < y->tid ? -1 : x->tid > y->tid;
+}
+
+static void add_members(const struct world *w, const uint32_t *tasks, uint32_t nr,
+			struct member **members, uint32_t *nr_members)
+{
+	for (uint32_t i = 0; i < nr; i++) {
+		struct member *m = vec_push(*members, *nr_members);
+
+		m->tid = w->tasks[tasks[i]].tid;
+		m->tgid = w->tasks[tasks[i]].tgid;
+	}
+}
+
+/* Every task of a finding that needs proof, and its victims, once each. */
+static uint32_t collect_members(const struct look *look, struct member **ret)
+{
+	struct member *members = NULL;
+	uint32_t nr = 0, kept = 0;
+
+	for (uint32_t i = 0; i < look->found.nr; i++) {
+		const struct finding *f = &look->found.finding[i];
+
+		if (!finding_needs_proof(f))
+			continue;
+		add_members(look->world, f->tasks, f->nr_tasks, &members, &nr);
+		add_members(look->world, f->victims, f->nr_victims, &members, &nr);
+	}
+	if (nr)
+		qsort(members, nr, sizeof(*members), compare_members);
+	for (uint32_t i = 0; i < nr; i++)
+		if (!kept || members[kept - 1].tid != members[i].tid)
+			members[kept++] = members[i];
+	*ret = members;
+	return kept;
+}
+
+static enum proof finding_proof(const struct world *w, const struct finding *f,
+				const struct member *members, uint32_t nr)
+{
+	enum proof proof = PROOF_HELD;
+
+	for (uint32_t i = 0; i < f->nr_tasks; i++) {
+		struct member key = { .tid = w->tasks[f->tasks[i]].tid };
+		const struct member *m = bsearch(&key, members, nr, sizeof(*members),
+						 compare_members);
+
+		if (!m)
+			return PROOF_FAILED;
+		if (m->proof > proof)
+			proof = m->proof;
+	}
+	return proof;
+}
+
+static void finding_clear(struct finding *f)
+{
+	free(f->tasks);
+	free(f->circle);
+	free(f->victims);
+	for (int i = 0; i < 4; i++)
+		free(f->coffman[i]);
+}
+
+/* Keep the findings that are proven; those that cannot be read, as possible. */
+static void judge(struct look *look, const struct member *members, uint32_t nr_members)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < look->found.nr; i++) {
+		struct finding *f = &look->found.finding[i];
+		enum proof proof = PROOF_FAILED;
+
+		if (finding_needs_proof(f))
+			proof = finding_proof(look->world, f, members, nr_members);
+		if (proof == PROOF_FAILED) {
+			finding_clear(f);
+			continue;
+		}
+		if (proof == PROOF_UNREADABLE) {
+			f->verdict = VERDICT_POSSIBLE;
+			f->reason = "not all members could be proven asleep: run as root";
+		}
+		look->found.finding[kept++] = *f;
+	}
+	look->found.nr = kept;
+}
+
+struct look *look_confirm(struct remote *remote, const struct look *candidate,
+			  const struct limits *limits)
+{
+	struct member *members;
+	struct look *look;
+	uint32_t nr;
+	pid_t *only;
+
+	nr = collect_members(candidate, &members);
+	only = xcalloc(nr + 1, sizeof(*only));
+	for (uint32_t i = 0; i < nr; i++) {
+		only[i] = members[i].tid;
+		pass_one(remote, &members[i]);
+	}
+	look = look_take(remote, only, nr, limits);
+	for (uint32_t i = 0; i < nr; i++)
+		pass_three(&members[i]);
+	judge(look, members, nr);
+	free(only);
+	free(members);
+	return look;
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * gridlock - who waits for whom, live: the reader of gridlock.ko and procfs.
+ *
+ * Each command is a file cmd_*.c; this one only picks it.
+ */
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "remote.h"
+#include "xalloc.h"
+
+#define VERSION		"0.1"
+
+/* clang-format off */
+static const struct command commands[] = {
+	{ "check",  cmd_check,  "look for deadlocks and other waits that never end; one verdict" },
+	{ "chain",  cmd_chain,  "the wait chain from one task to its root" },
+	{ "waits",  cmd_waits,  "every wait in flight: who, for what, how long, held by whom" },
+	{ "locks",  cmd_locks,  "lock contention since the module was loaded" },
+	{ "status", cmd_status, "what the module sees, its tables, its losses and its cost" },
+};
+/* clang-format on */
+
+#define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+
+static void print_help(FILE *out)
+{
+	fputs("Usage: gridlock COMMAND [OPTION...]\n"
+	      "Tell who waits for whom, for how long, and why it will never end.\n\n",
+	      out);
+	for (size_t i = 0; i < NR_COMMANDS; i++)
+		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+	fputs("\ngridlock COMMAND --help tells the options of a command.\n"
+	      "Exit status: 0 nothing found, 1 a finding, 2 could not look.\n",
+	      out);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	char *name = xasprintf("gridlock %s", command->name);
+
+	/* argp and its messages call the program by argv[0]. */
+	argv[0] = name;
+	argp_err_exit_status = EXIT_TROUBLE;
+	return command->run(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	reader_close_inherited();
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_TROUBLE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		print_help(stdout);
+		return EXIT_CLEAN;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("gridlock " VERSION);
+		return EXIT_CLEAN;
+	}
+	for (size_t i = 0; i < NR_COMMANDS; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return run(&commands[i], argc - 1, argv + 1);
+	fprintf(stderr, "gridlock: no command '%s': gridlock --help lists them\n", argv[1]);
+	return EXIT_TROUBLE;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * remote - reads of other tasks that may block, done by a child that can be
+ * killed.
+ *
+ * A task's cmdline, maps, stack, wchan, syscall and memory can block behind
+ * its mmap_lock or exec_update_lock, a userfault, FUSE or NFS. Every such read
+ * goes through here: the child does it, the parent waits until a deadline. A
+ * read that misses it is counted, the child is killed (and, if it cannot die,
+ * left behind) and replaced, and that process is not asked again for as long
+ * as this struct remote lives.
+ */
+#ifndef REMOTE_H
+#define REMOTE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct remote;
+
+/** remote_new() - start the child; NULL with errno set when it cannot */
+struct remote *remote_new(void);
+void remote_free(struct remote *r);
+
+/**
+ * remote_read_file() - read @path (a file below /proc) whole, up to @size - 1
+ * @tgid: the process it belongs to, for "is not asked again"
+ * @buf: NUL-terminated on success
+ *
+ * Return: bytes read, or -errno; -ETIMEDOUT: it blocked.
+ */
+ssize_t remote_read_file(struct remote *r, pid_t tgid, const char *path, char *buf, size_t size);
+
+/** remote_read_link() - readlink of @path below /proc; as remote_read_file() */
+ssize_t remote_read_link(struct remote *r, pid_t tgid, const char *path, char *buf, size_t size);
+
+/**
+ * remote_read_memory() - read [@addr, @addr + @len) of process @tgid
+ *
+ * Return: @len, or -errno (-EFAULT: not all of it is mapped); -ETIMEDOUT.
+ */
+ssize_t remote_read_memory(struct remote *r, pid_t tgid, uint64_t addr, void *buf, size_t len);
+
+/** remote_blocked() - reads given up so far because they blocked */
+uint64_t remote_blocked(const struct remote *r);
+
+/** remote_denied() - reads refused so far (-EPERM, -EACCES) */
+uint64_t remote_denied(const struct remote *r);
+
+/** remote_pid() - the child's PID, to leave it out of every holder set; 0: none */
+pid_t remote_pid(const struct remote *r);
+
+#endif /* REMOTE_H */

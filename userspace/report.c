@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+/* report - the findings of all looks of one check, each once (report.h) */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "describe.h"
+#include "look.h"
+#include "remote.h"
+#include "report.h"
+#include "text.h"
+#include "xalloc.h"
+
+static const char id_letter[NR_FINDING_TYPES] = {
+	[FINDING_DEADLOCK] = 'd',	    [FINDING_ORPHANED_LOCK] = 'o',
+	[FINDING_STARVATION] = 's',	    [FINDING_CPU_STARVATION] = 'c',
+	[FINDING_LIVELOCK] = 'l',	    [FINDING_PRIORITY_INVERSION] = 'p',
+	[FINDING_TRANSIENT_CYCLE] = 't',    [FINDING_LOCK_INVERSION] = 'i',
+	[FINDING_LONG_WAIT] = 'w',
+};
+
+const struct finding *report_finding(const struct report *r, const struct report_item *item)
+{
+	return &r->looks[item->look]->found.finding[item->finding];
+}
+
+const struct world *report_world(const struct report *r, const struct report_item *item)
+{
+	return r->looks[item->look]->world;
+}
+
+static bool same_task(const struct task *a, const struct task *b)
+{
+	return a->tid == b->tid && a->start_ticks == b->start_ticks;
+}
+
+/* Detectors list members in ascending order, so equal sets are equal lists. */
+static bool same_finding(const struct world *wa, const struct finding *a, const struct world *wb,
+			 const struct finding *b)
+{
+	if (a->type != b->type || a->nr_tasks != b->nr_tasks)
+		return false;
+	for (uint32_t i = 0; i < a->nr_tasks; i++)
+		if (!same_task(&wa->tasks[a->tasks[i]], &wb->tasks[b->tasks[i]]))
+			return false;
+	return true;
+}
+
+static struct report_item *find_item(struct report *r, const struct world *w,
+				     const struct finding *f)
+{
+	for (uint32_t i = 0; i < r->nr; i++)
+		if (same_finding(report_world(r, &r->item[i]), report_finding(r, &r->item[i]), w, f))
+			return &r->item[i];
+	return NULL;
+}
+
+static void add_finding(struct report *r, uint32_t look, uint32_t index)
+{
+	const struct world *w = r->looks[look]->world;
+	const struct finding *f = &r->looks[look]->found.finding[index];
+	struct report_item *item = find_item(r, w, f);
+
+	if (!item) {
+		item = vec_push(r->item, r->nr);
+		item->first_ns = w->taken_ns;
+		snprintf(item->id, sizeof(item->id), "%c%u", id_letter[f->type],
+			 ++r->next_number[f->type]);
+	} else if (report_finding(r, item)->verdict > f->verdict) {
+		item->round = r->round;
+		return;
+	}
+	item->look = look;
+	item->finding = index;
+	item->round = r->round;
+}
+
+static void keep_look(struct report *r, struct look *look, bool proven)
+{
+	uint32_t at = r->nr_looks;
+
+	*vec_push(r->looks, r->nr_looks) = look;
+	for (uint32_t i = 0; i < look->found.nr; i++) {
+		struct finding *f = &look->found.finding[i];
+
+		if (finding_needs_proof(f) != proven)
+			continue;
+		if (f->type == FINDING_DEADLOCK || f->type == FINDING_TRANSIENT_CYCLE)
+			describe_coffman(look->world, f);
+		add_finding(r, at, i);
+	}
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static void note_unseen(struct report *r, const struct look *look)
+{
+	const struct unseen *u = &look->world->unseen;
+
+	r->unseen.events_lost = larger(r->unseen.events_lost, u->events_lost);
+	r->unseen.waits_lost = larger(r->unseen.waits_lost, u->waits_lost);
+	r->unseen.unknown_owner = larger(r->unseen.unknown_owner, u->unknown_owner);
+	r->unseen.blocked_reads = larger(r->unseen.blocked_reads, u->blocked_reads);
+	r->unseen.denied_reads = larger(r->unseen.denied_reads, u->denied_reads);
+	if (look->snap_err) {
+		r->module = false;
+		r->snap_err = look->snap_err;
+	}
+}
+
+static void drop_ended_long_waits(struct report *r)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < r->nr; i++) {
+		const struct finding *f = report_finding(r, &r->item[i]);
+
+		if (f->type != FINDING_LONG_WAIT || r->item[i].round == r->round)
+			r->item[kept++] = r->item[i];
+	}
+	r->nr = kept;
+}
+
+/* Looks that no item refers to any more need not be kept. */
+static void drop_unused_looks(struct report *r)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < r->nr_looks; i++) {
+		bool used = false;
+
+		for (uint32_t k = 0; k < r->nr; k++)
+			used |= r->item[k].look == i;
+		if (!used) {
+			look_free(r->looks[i]);
+			continue;
+		}
+		for (uint32_t k = 0; k < r->nr; k++)
+			if (r->item[k].look == i)
+				r->item[k].look = kept;
+		r->looks[kept++] = r->looks[i];
+	}
+	/* vec_push() grows at powers of two: keep room for what it expects. */
+	if (kept)
+		r->looks = xreallocarray(r->looks, 2 * (size_t)r->nr_looks, sizeof(*r->looks));
+	else if (r->looks) {
+		free(r->looks);
+		r->looks = NULL;
+	}
+	r->nr_looks = kept;
+}
+
+static bool has_claims(const struct look *look)
+{
+	for (uint32_t i = 0; i < look->found.nr; i++)
+		if (finding_needs_proof(&look->found.finding[i]))
+			return true;
+	return false;
+}
+
+void report_round(struct report *r, struct remote *remote, const struct limits *limits)
+{
+	struct look *look = look_take(remote, NULL, 0, limits);
+	struct look *proven = NULL;
+
+	if (!r->round++)
+		r->module = true;
+	note_unseen(r, look);
+	if (has_claims(look)) {
+		proven = look_confirm(remote, look, limits);
+		note_unseen(r, proven);
+	}
+	keep_look(r, look, false);
+	if (proven)
+		keep_look(r, proven, true);
+	drop_ended_long_waits(r);
+	drop_unused_looks(r);
+}
+
+const char *report_partial(const struct report *r)
+{
+	if (geteuid() != 0)
+		return "not run as root: other users' tasks cannot be read";
+	if (!r->module)
+		return "without the module: waits for kernel locks are not seen";
+	if (r->unseen.events_lost || r->unseen.waits_lost)
+		return "the module lost events: see gridlock status";
+	if (r->unseen.blocked_reads)
+		return "reads of some tasks blocked and were given up";
+	if (r->unseen.denied_reads)
+		return "reads of some tasks were refused";
+	return NULL;
+}
+
+int report_exit_status(const struct report *r)
+{
+	for (uint32_t i = 0; i < r->nr; i++)
+		if (report_finding(r, &r->item[i])->type != FINDING_LONG_WAIT)
+			return 1;
+	return 0;
+}
+
+void report_free(struct report *r)
+{
+	for (uint32_t i = 0; i < r->nr_looks; i++)
+		look_free(r->looks[i]);
+	free(r->looks);
+	free(r->item);
+}

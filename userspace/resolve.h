@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * resolve - from a sleeping task to what it waits for and who can release it.
+ *
+ * A resolver is one file and one row in resolvers[] (resolve.c). Each is asked
+ * in turn about every sleeping task until one claims it. A system call number
+ * alone is no wait: the kernel function the task sleeps in must belong to the
+ * resolver's kind.
+ */
+#ifndef RESOLVE_H
+#define RESOLVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "world.h"
+
+struct gl_wait_record;
+
+/** struct sleeper - what is known of a sleeping task before it is resolved */
+struct sleeper {
+	/** @task: index in the world */
+	uint32_t task;
+	/** @row: the module's innermost row for this task, or NULL */
+	const struct gl_wait_record *row;
+	/** @nr: system call number; -1: in none, or not readable */
+	long nr;
+	/** @args: its arguments */
+	uint64_t args[6];
+	/** @wchan: kernel function it sleeps in, without suffix; "" if unknown */
+	char wchan[64];
+};
+
+/** struct resolver - one way of waiting */
+struct resolver {
+	const char *name;
+	/**
+	 * @resolve: claim @s by adding its wait to @w
+	 *
+	 * Return: true when claimed; false: not this resolver's kind of wait.
+	 */
+	bool (*resolve)(struct world *w, const struct sleeper *s);
+};
+
+extern const struct resolver resolve_klock;
+extern const struct resolver resolve_futex;
+extern const struct resolver resolve_filelock;
+extern const struct resolver resolve_pipe;
+extern const struct resolver resolve_child;
+
+/**
+ * world_look() - look at the machine: tasks, then their waits
+ * @snap: the module's rows, or NULL
+ * @remote: for reads that may block
+ * @only: [nr_only] threads whose waits are resolved; NULL: all. The others are
+ *	there as holders and count as able to run.
+ * @nr_only: entries in @only
+ *
+ * Return: a new world; free with world_free().
+ */
+struct world *world_look(const struct snapshot *snap, struct remote *remote,
+			 const pid_t *only, uint32_t nr_only);
+
+#endif /* RESOLVE_H */

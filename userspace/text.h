@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * text - small pieces of text that every view needs: safe names, durations.
+ */
+#ifndef TEXT_H
+#define TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+/** TEXT_NAME_SIZE - bytes that hold any escaped name, with its NUL */
+#define TEXT_NAME_SIZE	256
+
+/**
+ * text_escape() - make a name from elsewhere safe to print
+ * @s: raw name; may hold any bytes
+ * @buf: [@size] the result: control and non-ASCII bytes and backslashes as \xNN
+ *
+ * Return: @buf.
+ */
+const char *text_escape(const char *s, char *buf, size_t size);
+
+/** text_duration() - @ns for people: "12.3 s", "340 ms", "1.2 us"; returns @buf */
+const char *text_duration(uint64_t ns, char *buf, size_t size);
+
+/** now_ns() - CLOCK_MONOTONIC in ns */
+uint64_t now_ns(void);
+
+#endif /* TEXT_H */

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * view - how results are shown: as text for people, as JSON for programs. A
+ * view prints what it is given and computes nothing.
+ */
+#ifndef VIEW_H
+#define VIEW_H
+
+#include <json-c/json.h>
+#include <stdint.h>
+
+#include "report.h"
+#include "world.h"
+
+/** view_text_report() - findings first, then what could not be seen; on stdout */
+void view_text_report(const struct report *r);
+
+/** view_json_report() - the gridlock.check/1 object, on stdout */
+void view_json_report(const struct report *r);
+
+/** view_json_task() - tid, pid, comm */
+struct json_object *view_json_task(const struct world *w, uint32_t task);
+
+/** view_json_waiter() - a task with waits_for, needs and blocked_by */
+struct json_object *view_json_waiter(const struct world *w, uint32_t task);
+
+/** view_json_print() - print @object on stdout and free it */
+void view_json_print(struct json_object *object);
+
+#endif /* VIEW_H */

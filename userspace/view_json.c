@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+/* view_json - results as JSON (view.h); the format is gridlock.check/1 */
+#include <stdio.h>
+#include <sys/utsname.h>
+
+#include "describe.h"
+#include "text.h"
+#include "view.h"
+
+static struct json_object *seconds(uint64_t ns)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.3f", ns / 1e9);
+	return json_object_new_double_s(ns / 1e9, text);
+}
+
+static struct json_object *string_or_null(const char *s)
+{
+	return s ? json_object_new_string(s) : NULL;
+}
+
+void view_json_print(struct json_object *object)
+{
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
+							    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+}
+
+struct json_object *view_json_task(const struct world *w, uint32_t task)
+{
+	const struct task *t = &w->tasks[task];
+	struct json_object *o = json_object_new_object();
+	char name[TEXT_NAME_SIZE];
+
+	json_object_object_add(o, "tid", json_object_new_int(t->tid));
+	json_object_object_add(o, "pid", json_object_new_int(t->tgid));
+	json_object_object_add(o, "comm", json_object_new_string(text_escape(t->comm, name,
+									       sizeof(name))));
+	return o;
+}
+
+static struct json_object *json_timed(enum timed timed)
+{
+	return timed == TIMED_UNKNOWN ? NULL : json_object_new_boolean(timed == TIMED_YES);
+}
+
+static struct json_object *json_wait(const struct world *w, const struct wait *wait)
+{
+	struct json_object *o = json_object_new_object();
+	char name[TEXT_NAME_SIZE];
+
+	json_object_object_add(o, "kind", json_object_new_string(kind_name(wait->kind)));
+	json_object_object_add(o, "id", string_or_null(wait->id));
+	json_object_object_add(o, "name",
+			       wait->name ? json_object_new_string(text_escape(wait->name, name,
+									       sizeof(name))) :
+					    NULL);
+	json_object_object_add(o, "mode",
+			       wait->mode == MODE_NONE ? NULL :
+				       json_object_new_string(mode_name(wait->mode)));
+	json_object_object_add(o, "since_s", wait->begin_ns && wait->begin_ns <= w->taken_ns ?
+						     seconds(w->taken_ns - wait->begin_ns) : NULL);
+	json_object_object_add(o, "timed", json_timed(wait->timed));
+	json_object_object_add(o, "where", string_or_null(wait->where));
+	return o;
+}
+
+static struct json_object *json_blocker(const struct world *w, const struct resource *r)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *tids = json_object_new_array();
+
+	for (uint32_t i = 0; i < r->nr_releasers; i++)
+		json_object_array_add(tids, json_object_new_int(w->tasks[r->releasers[i]].tid));
+	json_object_object_add(o, "tids", tids);
+	json_object_object_add(o, "needs", json_object_new_string("any"));
+	json_object_object_add(o, "evidence", json_object_new_string(evidence_name(r->evidence)));
+	if (r->unknown)
+		json_object_object_add(o, "unknown", json_object_new_boolean(1));
+	if (r->soft)
+		json_object_object_add(o, "soft", json_object_new_boolean(1));
+	if (r->dead) {
+		json_object_object_add(o, "dead", json_object_new_boolean(1));
+		json_object_object_add(o, "dead_tid", json_object_new_int(r->dead_tid));
+	}
+	return o;
+}
+
+struct json_object *view_json_waiter(const struct world *w, uint32_t task)
+{
+	struct json_object *o = view_json_task(w, task);
+	struct json_object *by = json_object_new_array();
+	const struct wait *wait;
+
+	if (w->tasks[task].wait == NO_INDEX) {
+		json_object_object_add(o, "waits_for", NULL);
+		json_object_object_add(o, "needs", NULL);
+		json_object_object_add(o, "blocked_by", by);
+		return o;
+	}
+	wait = &w->waits[w->tasks[task].wait];
+	for (uint32_t i = 0; i < wait->nr_blockers; i++)
+		json_object_array_add(by, json_blocker(w, &w->resources[wait->blockers[i]]));
+	json_object_object_add(o, "waits_for", json_wait(w, wait));
+	json_object_object_add(o, "needs",
+			       json_object_new_string(wait->needs == NEEDS_ALL ? "all" : "any"));
+	json_object_object_add(o, "blocked_by", by);
+	return o;
+}
+
+static struct json_object *json_coffman(const struct finding *f)
+{
+	struct json_object *o = json_object_new_object();
+
+	for (int i = 0; i < NR_COFFMAN; i++)
+		json_object_object_add(o, coffman_name(i), string_or_null(f->coffman[i]));
+	return o;
+}
+
+static struct json_object *json_finding(const struct report *r, const struct report_item *item)
+{
+	const struct finding *f = report_finding(r, item);
+	const struct world *w = report_world(r, item);
+	struct json_object *o = json_object_new_object();
+	struct json_object *tasks = json_object_new_array();
+	struct json_object *victims = json_object_new_array();
+	uint64_t since;
+
+	json_object_object_add(o, "id", json_object_new_string(item->id));
+	json_object_object_add(o, "type", json_object_new_string(finding_type_name(f->type)));
+	json_object_object_add(o, "verdict", json_object_new_string(verdict_name(f->verdict)));
+	if (describe_since(w, f, &since)) {
+		json_object_object_add(o, "since_s", seconds(since));
+	} else {
+		json_object_object_add(o, "since_s", NULL);
+		json_object_object_add(o, "at_least_s", seconds(w->taken_ns - item->first_ns));
+	}
+	if (f->reason)
+		json_object_object_add(o, "reason", json_object_new_string(f->reason));
+	for (uint32_t i = 0; i < f->nr_tasks; i++)
+		json_object_array_add(tasks, view_json_waiter(w, f->tasks[i]));
+	for (uint32_t i = 0; i < f->nr_victims; i++)
+		json_object_array_add(victims, view_json_task(w, f->victims[i]));
+	json_object_object_add(o, "tasks", tasks);
+	json_object_object_add(o, "victims", victims);
+	if (f->root != NO_INDEX && f->type == FINDING_LONG_WAIT)
+		json_object_object_add(o, "root", view_json_task(w, f->root));
+	if (f->coffman[0])
+		json_object_object_add(o, "coffman", json_coffman(f));
+	return o;
+}
+
+static struct json_object *json_unseen(const struct report *r)
+{
+	struct json_object *o = json_object_new_object();
+	const struct unseen *u = &r->unseen;
+
+	json_object_object_add(o, "events_lost", json_object_new_int64(u->events_lost));
+	json_object_object_add(o, "waits_lost", json_object_new_int64(u->waits_lost));
+	json_object_object_add(o, "unknown_owner", json_object_new_int64(u->unknown_owner));
+	json_object_object_add(o, "blocked_reads", json_object_new_int64(u->blocked_reads));
+	json_object_object_add(o, "denied_reads", json_object_new_int64(u->denied_reads));
+	return o;
+}
+
+void view_json_report(const struct report *r)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *findings = json_object_new_array();
+	const char *partial = report_partial(r);
+	struct utsname uts;
+
+	uname(&uts);
+	for (uint32_t i = 0; i < r->nr; i++)
+		json_object_array_add(findings, json_finding(r, &r->item[i]));
+	json_object_object_add(o, "schema", json_object_new_string("gridlock.check/1"));
+	json_object_object_add(o, "kernel", json_object_new_string(uts.release));
+	json_object_object_add(o, "module", json_object_new_boolean(r->module));
+	json_object_object_add(o, "window_s", seconds(r->window_ns));
+	json_object_object_add(o, "complete", json_object_new_boolean(!partial));
+	if (partial)
+		json_object_object_add(o, "partial", json_object_new_string(partial));
+	json_object_object_add(o, "unseen", json_unseen(r));
+	json_object_object_add(o, "findings", findings);
+	view_json_print(o);
+}

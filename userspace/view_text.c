@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/* view_text - findings in words, for people (view.h) */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "describe.h"
+#include "text.h"
+#include "view.h"
+#include "xalloc.h"
+
+/* Victims shown by name; the rest are a number. */
+#define MAX_VICTIMS	8
+
+static void print_headline(const struct report *r, const struct report_item *item)
+{
+	const struct finding *f = report_finding(r, item);
+	const struct world *w = report_world(r, item);
+	const char *plural = f->nr_tasks == 1 ? "" : "s";
+	char time[32];
+	uint64_t since;
+
+	printf("%s (%s): %u task%s ", finding_type_name(f->type), verdict_name(f->verdict),
+	       f->nr_tasks, plural);
+	switch (f->type) {
+	case FINDING_DEADLOCK:
+		printf(f->nr_tasks == 1 ? "waits for itself" : "wait for each other");
+		break;
+	case FINDING_ORPHANED_LOCK:
+		printf("%s for a lock that no living task can release",
+		       f->nr_tasks == 1 ? "waits" : "wait");
+		break;
+	case FINDING_TRANSIENT_CYCLE:
+		printf("wait%s for each other until a timeout", f->nr_tasks == 1 ? "s" : "");
+		break;
+	default:
+		printf("wait%s", f->nr_tasks == 1 ? "s" : "");
+	}
+	if (describe_since(w, f, &since))
+		printf(", for %s\n", text_duration(since, time, sizeof(time)));
+	else
+		printf(", for at least %s\n",
+		       text_duration(w->taken_ns - item->first_ns, time, sizeof(time)));
+}
+
+/** struct line - one member's line, in columns */
+struct line {
+	char *task;
+	char *what;
+	const char *relation;
+	char *who;
+	const char *mark;
+};
+
+static struct line make_line(const struct world *w, uint32_t task)
+{
+	const struct task *t = &w->tasks[task];
+	struct line line = { .task = describe_task(w, task), .mark = "" };
+	const struct wait *wait;
+
+	if (t->wait == NO_INDEX) {
+		line.what = xstrdup("-");
+		line.relation = "";
+		line.who = xstrdup("");
+		return line;
+	}
+	wait = &w->waits[t->wait];
+	line.what = describe_wait(wait);
+	line.relation = describe_relation(wait->kind);
+	line.who = describe_blockers(w, wait);
+	for (uint32_t i = 0; i < wait->nr_blockers; i++)
+		if (w->resources[wait->blockers[i]].evidence == EVIDENCE_INFERRED)
+			line.mark = "  (inferred)";
+	return line;
+}
+
+static int wider(int width, const char *s)
+{
+	int len = strlen(s);
+
+	return len > width ? len : width;
+}
+
+static void print_lines(struct line *lines, uint32_t nr)
+{
+	int task = 0, what = 0;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		task = wider(task, lines[i].task);
+		what = wider(what, lines[i].what);
+	}
+	for (uint32_t i = 0; i < nr; i++) {
+		printf("  %-*s  waits for  %-*s  %s  %s%s\n", task, lines[i].task, what,
+		       lines[i].what, lines[i].relation, lines[i].who, lines[i].mark);
+		free(lines[i].task);
+		free(lines[i].what);
+		free(lines[i].who);
+	}
+}
+
+static bool in_circle(const struct finding *f, uint32_t task)
+{
+	for (uint32_t i = 0; i < f->nr_circle; i++)
+		if (f->circle[i] == task)
+			return true;
+	return false;
+}
+
+/* Members in wait order where one is known, then the others. */
+static void print_members(const struct world *w, const struct finding *f)
+{
+	struct line *lines = xcalloc(f->nr_tasks + f->nr_circle + 1, sizeof(*lines));
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < f->nr_circle; i++)
+		lines[nr++] = make_line(w, f->circle[i]);
+	for (uint32_t i = 0; i < f->nr_tasks; i++)
+		if (!in_circle(f, f->tasks[i]))
+			lines[nr++] = make_line(w, f->tasks[i]);
+	print_lines(lines, nr);
+	free(lines);
+}
+
+static void print_coffman(const struct finding *f)
+{
+	for (int i = 0; i < NR_COFFMAN; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%s", coffman_name(i));
+		for (char *c = name; *c; c++)
+			if (*c == '_')
+				*c = ' ';
+		printf("  %-17s %s\n", name, f->coffman[i] ? f->coffman[i] : "-");
+	}
+	if (f->verdict == VERDICT_CONFIRMED)
+		printf("  %-17s only the owner unlocks, no signal, no debugger\n", "assumed");
+}
+
+static void print_finding(const struct report *r, const struct report_item *item)
+{
+	const struct finding *f = report_finding(r, item);
+	const struct world *w = report_world(r, item);
+	char *text;
+
+	print_headline(r, item);
+	print_members(w, f);
+	if (f->root != NO_INDEX && f->type == FINDING_LONG_WAIT) {
+		text = describe_task(w, f->root);
+		printf("  %-17s %s\n", "root", text);
+		free(text);
+	}
+	if (f->nr_victims) {
+		text = describe_tasks(w, f->victims, f->nr_victims, MAX_VICTIMS);
+		printf("  %-17s %s\n", "waiting behind", text);
+		free(text);
+	}
+	if (f->coffman[0])
+		print_coffman(f);
+	if (f->reason)
+		printf("  %-17s %s\n", "not confirmed", f->reason);
+	putchar('\n');
+}
+
+static void print_unseen(const struct report *r)
+{
+	const struct unseen *u = &r->unseen;
+	const char *partial = report_partial(r);
+
+	if (partial)
+		printf("partial view: %s\n", partial);
+	printf("unseen: %llu events lost, %llu waits lost, %llu unknown owners, %llu blocked reads, %llu denied reads\n",
+	       (unsigned long long)u->events_lost, (unsigned long long)u->waits_lost,
+	       (unsigned long long)u->unknown_owner, (unsigned long long)u->blocked_reads,
+	       (unsigned long long)u->denied_reads);
+	puts("not looked for: deadlocks of spinning locks; kernel locks waited for since before the module was loaded");
+}
+
+void view_text_report(const struct report *r)
+{
+	for (uint32_t i = 0; i < r->nr; i++)
+		print_finding(r, &r->item[i]);
+	if (!r->nr)
+		printf("no finding in %.1f s\n", r->window_ns / 1e9);
+	print_unseen(r);
+}
