@@ -50,4 +50,7 @@ uint64_t remote_denied(const struct remote *r);
 /** remote_pid() - the child's PID, to leave it out of every holder set; 0: none */
 pid_t remote_pid(const struct remote *r);
 
+/** reader_close_inherited() - close every descriptor but 0, 1 and 2: the reader holds nothing */
+void reader_close_inherited(void);
+
 #endif /* REMOTE_H */

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * proc - what /proc tells of a task, parsed. Files that can block behind a
+ * stuck task (wchan, syscall, maps, fdinfo) are read by way of struct remote;
+ * the others take no lock that such a task can hold.
+ */
+#ifndef PROC_H
+#define PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "world.h"
+
+struct remote;
+
+/** proc_tasks() - add every thread of the machine but the reader's own to @w */
+void proc_tasks(struct world *w);
+
+/**
+ * proc_wchan() - the kernel function a thread sleeps in
+ * @buf: [@size] without suffix (".isra.0", ".constprop.0"); "" while it runs
+ *
+ * Return: 0 or -errno; -ETIMEDOUT: the read blocked.
+ */
+int proc_wchan(struct remote *remote, pid_t tgid, pid_t tid, char *buf, size_t size);
+
+/** struct proc_syscall - the system call a thread sleeps in */
+struct proc_syscall {
+	/** @nr: its number; -1: in none, running, or not readable */
+	long nr;
+	uint64_t args[6];
+	uint64_t sp;
+	uint64_t pc;
+};
+
+/** proc_syscall() - read @ret; 0 or -errno, and then nr is -1 */
+int proc_syscall(struct remote *remote, pid_t tgid, pid_t tid, struct proc_syscall *ret);
+
+/** struct proc_ids - the thread's numbers in its PID namespaces, and its signals */
+struct proc_ids {
+	/** @ns_tid: its number in its innermost namespace */
+	pid_t ns_tid;
+	/** @nested: it has more than one number */
+	bool nested;
+	/** @caught: signals with a handler, bit n - 1 for signal n */
+	uint64_t caught;
+	/** @blocked: signals blocked */
+	uint64_t blocked;
+};
+
+/** proc_ids() - from /proc/TID/status; 0 or -errno */
+int proc_ids(pid_t tgid, pid_t tid, struct proc_ids *ret);
+
+/**
+ * proc_timed() - can an armed timer's signal end an interruptible wait
+ *
+ * Return: TIMED_YES: a POSIX timer with a caught, unblocked signal is armed;
+ * TIMED_UNKNOWN: SIGALRM, SIGVTALRM or SIGPROF is caught and unblocked and an
+ * interval timer, which /proc does not list, could raise it; else TIMED_NO.
+ */
+enum timed proc_timed(pid_t tgid, pid_t tid);
+
+/** struct proc_map - one mapping */
+struct proc_map {
+	uint64_t start;
+	uint64_t end;
+	/** @offset: of start in the file */
+	uint64_t offset;
+	uint64_t inode;
+	unsigned int dev_major;
+	unsigned int dev_minor;
+	bool shared;
+	bool executable;
+	/** @path: as the kernel prints it; "" if none (owned) */
+	char *path;
+};
+
+/** struct proc_maps - a process's mappings, ascending */
+struct proc_maps {
+	struct proc_map *map;
+	uint32_t nr;
+};
+
+/** proc_maps_read() - 0 or -errno; free with proc_maps_free() */
+int proc_maps_read(struct remote *remote, pid_t tgid, struct proc_maps *ret);
+void proc_maps_free(struct proc_maps *maps);
+
+/** proc_maps_find() - the mapping that holds @addr, or NULL */
+const struct proc_map *proc_maps_find(const struct proc_maps *maps, uint64_t addr);
+
+#endif /* PROC_H */
