@@ -47,8 +47,7 @@ u64 gl_event_lost_begins(void)
 	return gl_event_sum(GL_EVENT_LOST_NO_SLOT) +
 	       gl_event_sum(GL_EVENT_LOST_NOT_STAGED) +
 	       gl_event_sum(GL_EVENT_LOST_CONTEXT) +
-	       gl_event_sum(GL_EVENT_LOST_RECURSION_BEGIN) +
-	       gl_event_sum(GL_EVENT_LOST_RCU_BEGIN);
+	       gl_event_sum(GL_EVENT_LOST_RECURSION_BEGIN);
 }
 
 /**
@@ -64,6 +63,5 @@ u64 gl_event_lost_begins(void)
 u64 gl_event_lost_ends(void)
 {
 	return gl_event_sum(GL_EVENT_LOST_RECURSION_END) +
-	       gl_event_sum(GL_EVENT_LOST_RCU_END) +
 	       gl_event_sum(GL_EVENT_LOST_END_DROPPED);
 }

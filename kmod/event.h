@@ -42,6 +42,18 @@ static __always_inline void gl_event_inc(enum gl_event event)
 	this_cpu_inc(gl_events.nr[event]);
 }
 
+/**
+ * gl_event_add() - add to a counter of this CPU
+ * @event: which
+ * @n: how much
+ *
+ * Context: any, NMI included.
+ */
+static __always_inline void gl_event_add(enum gl_event event, unsigned long n)
+{
+	this_cpu_add(gl_events.nr[event], n);
+}
+
 u64 gl_event_sum(enum gl_event event);
 u64 gl_event_lost_begins(void);
 u64 gl_event_lost_ends(void);

@@ -13,15 +13,15 @@ GL_EVENT(PHASES,		"events.phases")	/* begins that continue a wait: spin to sleep
 GL_EVENT(DISABLED,		"events.disabled")	/* begins while enabled=0 */
 GL_EVENT(ENDS_UNMATCHED,	"events.ends_unmatched") /* ends of waits begun before load or not recorded */
 GL_EVENT(CLOCK_CLAMPED,		"events.clock_clamped")	/* waits of negative length taken as 0 ns */
-GL_EVENT(SLOTS_STOLEN,		"events.slots_stolen")	/* resting futex slots given to another task */
+GL_EVENT(SLOTS_STOLEN,		"events.slots_stolen")	/* staged futex slots given to another task */
 GL_EVENT(LOST_NO_SLOT,		"lost.no_slot")		/* begin: no place in the wait table */
 GL_EVENT(LOST_NOT_STAGED,	"lost.not_staged")	/* begin: a futex sleep without its arguments */
-GL_EVENT(LOST_CONTEXT,		"lost.context")		/* begin: a sleeping wait in hardirq or NMI */
+GL_EVENT(LOST_CONTEXT,		"lost.context")		/* begin: a sleeping wait where none can be */
 GL_EVENT(LOST_RECURSION_BEGIN,	"lost.recursion_begin")	/* begin: inside a probe of the same context */
-GL_EVENT(LOST_RCU_BEGIN,	"lost.rcu_begin")	/* begin: RCU was not watching */
 GL_EVENT(LOST_RECURSION_END,	"lost.recursion_end")	/* end: inside a probe of the same context */
-GL_EVENT(LOST_RCU_END,		"lost.rcu_end")		/* end: RCU was not watching */
 GL_EVENT(LOST_END_DROPPED,	"lost.end_dropped")	/* end: dropped on purpose (drop_ends) */
 GL_EVENT(LOST_END_MISSED,	"lost.end_missed")	/* wait: its end was never seen */
 GL_EVENT(LOST_TASK_EXITED,	"lost.task_exited")	/* wait: its task exited without an end */
+GL_EVENT(COST_SAMPLES,		"cost.sampled_probes")	/* probes that were timed */
+GL_EVENT(COST_NS,		"cost.sampled_ns")	/* time they took; ns */
 /* clang-format on */

@@ -10,7 +10,7 @@
 #define GL_LEAST_MAX_WAITS	16
 #define GL_MOST_MAX_WAITS	(1U << 20)
 
-/* Lock rows a CPU; a parameter at load. A row takes 80 bytes. */
+/* Lock rows a CPU; a parameter at load. A row takes 72 bytes. */
 #define GL_DEFAULT_MAX_LOCKS	4096
 #define GL_LEAST_MAX_LOCKS	16
 #define GL_MOST_MAX_LOCKS	65536
@@ -28,9 +28,6 @@
 /* Rows looked at before a lock folds into its kind's `other` row. */
 #define GL_ROW_WINDOW		16
 
-/* One row in so many has a histogram of its own: 120 KiB a CPU by default. */
-#define GL_ROWS_PER_HIST	11
-
 /*
  * Waits that one task can be in at once: a per-CPU rwsem or an RT rwbase lock
  * around an inner lock. Two are known; four is what the slow paths could
@@ -38,18 +35,11 @@
  */
 #define GL_TASK_DEPTH		4
 
-/* Slots that one task can have: its waits and its resting futex slot. */
+/* Slots that one task can have: its waits and its staged futex slot. */
 #define GL_TASK_SLOTS		(GL_TASK_DEPTH + 2)
 
 /* Contexts that can interrupt each other: task, softirq, hardirq, NMI. */
 #define GL_NR_LEVELS		4
-
-/*
- * A futex waiter that is back within this time, without a wake of its own in
- * between, found the lock taken: it goes on with the same episode. The way
- * back takes microseconds; a preempted waiter may need a few time slices.
- */
-#define GL_EPISODE_GAP_NS	(20 * 1000 * 1000ULL)
 
 /* Snapshots open at once, each with its own buffer. */
 #define GL_MAX_SNAPSHOTS	4
@@ -60,7 +50,7 @@
 /* Frames of a sleeper's stack that are searched for its slow path. */
 #define GL_STACK_DEPTH		24
 
-/* One probe in so many is timed, to know the module's own cost. */
-#define GL_COST_SAMPLE		16
+/* One probe in so many is timed, to know the module's own cost; power of two. */
+#define GL_COST_SAMPLE		64
 
 #endif /* _GL_LIMITS_H */

@@ -124,15 +124,37 @@ static __always_inline void fill_waiter(struct gl_slot *slot, const struct gl_wa
 {
 	slot->lock = 0;
 	slot->space = 0;
-	slot->episode_ns = 0;
-	slot->start_low = (u32)who->start_ns;
+	slot->begin_ns = 0;
+	slot->start_ns = who->start_ns;
 	slot->tid = who->tid;
 	slot->futex_val = 0;
-	slot->futex_next = 0;
 	slot->kind = 0;
 	slot->phase = GL_SLOT_DEAD;
 	slot->flags = 0;
-	slot->nr_overtaken = 0;
+}
+
+/**
+ * gl_waittab_lock_own() - take the right to change a slot found for a task
+ * @tab: the table
+ * @slot: slot that gl_waittab_find() found
+ * @task: its key then
+ *
+ * Context: as gl_waittab_find().
+ *
+ * Return: true if it is locked and still the task's; a staged slot may have
+ * been stolen meanwhile, a live one never.
+ */
+notrace bool gl_waittab_lock_own(struct gl_waittab *tab, struct gl_slot *slot, u64 task)
+{
+	u32 idx = slot - tab->slots;
+	struct gl_bucket *bucket = &tab->buckets[idx / GL_BUCKET_SLOTS];
+
+	if (!gl_slot_lock(slot))
+		return false;
+	if ((u64)atomic64_read(&bucket->task[idx % GL_BUCKET_SLOTS]) == task)
+		return true;
+	gl_slot_unlock(slot);
+	return false;
 }
 
 /**
@@ -213,12 +235,12 @@ static notrace bool lock_idle(struct gl_slot *slot)
 }
 
 /**
- * gl_waittab_steal() - take the resting slot of another task
+ * gl_waittab_steal() - take the staged slot of another task
  * @tab: the table
  * @who: the task that found no free slot
  *
- * Threads that once waited for a futex keep a resting slot; when a window is
- * full of those, a wait in flight is worth more.
+ * A thread whose futex call did not sleep keeps the slot it staged; when a
+ * window is full of those, a wait in flight is worth more.
  *
  * Context: as gl_waittab_claim().
  *

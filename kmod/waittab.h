@@ -20,19 +20,14 @@
 #define GL_SLOT_DEAD		0	/* holds nothing */
 #define GL_SLOT_STAGED		1	/* futex: arguments known, not asleep yet */
 #define GL_SLOT_LIVE		2	/* a wait in flight */
-#define GL_SLOT_RESTING		3	/* futex: ended, kept for the episode */
 
-/* gl_slot.flags: the low GL_WAIT_* bits of the ABI, and these of our own */
-#define GL_SLOT_SLEPT		(1U << 12)	/* mutex: has gone to sleep once */
-#define GL_SLOT_REQUEUE		(1U << 13)	/* futex: the next setup belongs to a requeue */
-#define GL_SLOT_EPISODE		(1U << 14)	/* futex: the next wait goes on with the episode */
-#define GL_SLOT_NEXT_READ	(1U << 15)	/* futex: futex_next was readable */
+/* gl_slot.flags holds the low GL_WAIT_* bits of the ABI. */
 
 /**
  * struct gl_slot - one wait; a cache line
  *
  * Written only between gl_slot_lock() and gl_slot_unlock(), but for @flags
- * and @nr_overtaken of a live slot, which its own task also changes outside.
+ * of a live slot, which its own task also changes outside.
  */
 struct gl_slot {
 	/** @seq: odd while the slot changes; even: 2 * times it was changed */
@@ -41,28 +36,20 @@ struct gl_slot {
 	u64 lock;
 	/** @space: futex: the mm, as a number; else 0 */
 	u64 space;
-	/** @begin_ns: when it began, of a resting slot when it ended; ns, CLOCK_MONOTONIC */
+	/** @begin_ns: when it began; ns, CLOCK_MONOTONIC */
 	u64 begin_ns;
-	/** @episode_ns: when the first wait of the episode began; ns, CLOCK_MONOTONIC */
-	u64 episode_ns;
-	/** @start_low: low half of the task's start time; ns since boot */
-	u32 start_low;
+	/** @start_ns: the task's start time; ns since boot */
+	u64 start_ns;
 	/** @tid: the task, in the initial PID namespace */
 	s32 tid;
 	/** @futex_val: value the caller expected in the word */
 	u32 futex_val;
-	/** @futex_next: the word 8 bytes on */
-	u32 futex_next;
 	/** @kind: enum gl_kind */
 	u8 kind;
 	/** @phase: GL_SLOT_* */
 	u8 phase;
-	/** @flags: GL_WAIT_* and GL_SLOT_* bits */
+	/** @flags: GL_WAIT_* bits */
 	u16 flags;
-	/** @nr_overtaken: times woken only to find the lock taken; stops at U16_MAX */
-	u16 nr_overtaken;
-	/** @__unused: fills the line */
-	u16 __unused;
 } __aligned(64);
 
 /**
@@ -105,8 +92,6 @@ struct gl_waiter {
 	u64 start_ns;
 	/** @tid: its number in the initial PID namespace */
 	s32 tid;
-	/** @tgid: its process */
-	s32 tgid;
 };
 
 int gl_waittab_init(struct gl_waittab *tab, u32 max_waits);
@@ -115,6 +100,7 @@ u64 gl_waittab_bytes(const struct gl_waittab *tab);
 
 u32 gl_waittab_find(struct gl_waittab *tab, u64 task,
 		    struct gl_slot *found[GL_TASK_SLOTS]);
+bool gl_waittab_lock_own(struct gl_waittab *tab, struct gl_slot *slot, u64 task);
 struct gl_slot *gl_waittab_claim(struct gl_waittab *tab,
 				 const struct gl_waiter *who);
 struct gl_slot *gl_waittab_steal(struct gl_waittab *tab,

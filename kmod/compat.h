@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * compat - every difference between kernel versions; tests of the version are
+ * nowhere else.
+ */
+#ifndef _GL_COMPAT_H
+#define _GL_COMPAT_H
+
+#include <linux/version.h>
+
+/*
+ * sched_process_exit has a second argument in 7.x. Probes are called through
+ * a pointer of the tracepoint's type, so the prototype must fit (kCFI).
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define GL_EXIT_PROTO	void *data, struct task_struct *task, bool group_dead
+#else
+#define GL_EXIT_PROTO	void *data, struct task_struct *task
+#endif
+
+/*
+ * Since 6.12 io_uring waits for futexes too, in whatever task submits: that
+ * task does not sleep. From 7.x on the caller says so by a NULL task in the
+ * sixth argument of futex_wait_setup().
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define GL_FUTEX_SETUP_SLEEPS(regs)	((regs)->r9 != 0)
+#else
+#define GL_FUTEX_SETUP_SLEEPS(regs)	true
+#endif
+
+/* FLAGS_SHARED of kernel/futex/futex.h moved in 6.7. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#define GL_FUTEX_FLAGS_SHARED	0x10
+#else
+#define GL_FUTEX_FLAGS_SHARED	0x01
+#endif
+
+/* percpu_down_write() moved its tracepoint into the slow path in 6.2 or later. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define GL_PCPU_WRITER_COVERAGE \
+	"lower-bound: a writer that waits for readers to leave passes no tracepoint"
+#else
+#define GL_PCPU_WRITER_COVERAGE	"exact: every call counts, contended or not"
+#endif
+
+#endif /* _GL_COMPAT_H */

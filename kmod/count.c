@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * count - adds contentions to the counters of this CPU.
+ *
+ * Rows lie in an open-addressing hash that only its own CPU inserts into. An
+ * interrupt may insert while the interrupted context looks: a row is claimed
+ * by one compare-and-exchange of its key, and never given up.
+ */
+#include "count.h"
+
+#include <linux/cpu.h>
+#include <linux/hash.h>
+#include <linux/irqflags.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/smp.h>
+
+/* What one contention does to a set of counters. */
+struct change {
+	unsigned long begun, ended, failed, lost;
+	u64 wait_ns;
+};
+
+static __always_inline bool row_matches(const struct gl_row *row, u64 key, u64 space)
+{
+	return (u64)local_read(&row->key) == key && row->space == space;
+}
+
+/* The row of a lock, claimed if need be; NULL: the window is full. */
+static __always_inline struct gl_row *find_row(struct gl_cpu *cpu,
+					       const struct gl_resource *res)
+{
+	u64 key = gl_row_key(res->kind, res->lock);
+	u32 mask = gl_nr_rows - 1, n;
+	u32 home = hash_64(key ^ res->space, 32) & mask;
+
+	for (n = 0; n < GL_ROW_WINDOW; n++) {
+		struct gl_row *row = &cpu->row[(home + n) & mask];
+
+		if (row_matches(row, key, res->space))
+			return row;
+		if (local_read(&row->key))
+			continue;
+		if (!local_cmpxchg(&row->key, 0, key)) {
+			/*
+			 * Only futexes have a space, and those only wait in
+			 * tasks: no interrupt looks for a row with this key.
+			 */
+			row->space = res->space;
+			return row;
+		}
+		if (row_matches(row, key, res->space))
+			return row;
+	}
+	return NULL;
+}
+
+/* Raise a maximum; an interrupt that raises it meanwhile makes us look again. */
+static __always_inline void raise(local_t *max, unsigned long value)
+{
+	unsigned long old = local_read(max);
+	int try;
+
+	for (try = 0; try < GL_NR_LEVELS && value > old; try++) {
+		unsigned long seen = local_cmpxchg(max, old, value);
+
+		if (seen == old)
+			return;
+		old = seen;
+	}
+}
+
+static __always_inline void apply(struct gl_sums *sums, const struct change *c)
+{
+	if (c->begun)
+		local_inc(&sums->begun);
+	if (c->lost)
+		local_inc(&sums->lost);
+	if (!c->ended)
+		return;
+	local_inc(&sums->ended);
+	if (c->failed)
+		local_inc(&sums->failed);
+	local_add(c->wait_ns, &sums->total_ns);
+	raise(&sums->least_inverted, ~c->wait_ns);
+	raise(&sums->max_ns, c->wait_ns);
+}
+
+static __always_inline void count(struct gl_cpu *cpu, const struct gl_resource *res,
+				  const struct change *c)
+{
+	struct gl_total *total = &cpu->total[res->kind];
+	struct gl_row *row = find_row(cpu, res);
+
+	apply(&total->sums, c);
+	apply(row ? &row->sums : &total->other, c);
+	if (c->ended)
+		local_inc(&total->hist[min_t(u32, ilog2(c->wait_ns | 1), GL_NR_BUCKETS - 1)]);
+}
+
+/**
+ * gl_count_begin() - count a contention opened
+ * @cpu: this CPU
+ * @res: what the wait is for
+ *
+ * Context: any, preemption disabled.
+ */
+notrace void gl_count_begin(struct gl_cpu *cpu, const struct gl_resource *res)
+{
+	count(cpu, res, &(struct change){ .begun = 1 });
+}
+
+/**
+ * gl_count_end() - count a contention closed
+ * @cpu: this CPU
+ * @res: what the wait was for, as at its begin
+ * @wait_ns: how long; ns
+ * @failed: the lock was not taken
+ *
+ * Context: any, preemption disabled.
+ */
+notrace void gl_count_end(struct gl_cpu *cpu, const struct gl_resource *res, u64 wait_ns,
+			  bool failed)
+{
+	count(cpu, res, &(struct change){ .ended = 1, .failed = failed, .wait_ns = wait_ns });
+}
+
+/**
+ * gl_count_lost() - count a contention whose end will never be counted
+ * @cpu: this CPU
+ * @res: what the wait was for, as at its begin
+ *
+ * Context: any, preemption disabled.
+ */
+notrace void gl_count_lost(struct gl_cpu *cpu, const struct gl_resource *res)
+{
+	count(cpu, res, &(struct change){ .lost = 1 });
+}
+
+/* To zero, but for the waits in flight, which stay begun. */
+static void reset_sums(struct gl_sums *sums)
+{
+	local_sub(local_xchg(&sums->ended, 0), &sums->begun);
+	local_sub(local_xchg(&sums->lost, 0), &sums->begun);
+	local_set(&sums->failed, 0);
+	local_set(&sums->total_ns, 0);
+	local_set(&sums->least_inverted, 0);
+	local_set(&sums->max_ns, 0);
+}
+
+static void reset_cpu(struct gl_cpu *cpu)
+{
+	u32 i, n;
+
+	for (i = 0; i < GL_NR_COUNTED_KINDS; i++) {
+		reset_sums(&cpu->total[i].sums);
+		reset_sums(&cpu->total[i].other);
+		for (n = 0; n < GL_NR_BUCKETS; n++)
+			local_set(&cpu->total[i].hist[n], 0);
+	}
+	for (i = 0; i < gl_nr_rows; i++)
+		if (local_read(&cpu->row[i].key))
+			reset_sums(&cpu->row[i].sums);
+}
+
+static void reset_this_cpu(void *unused)
+{
+	reset_cpu(gl_this_cpu());
+}
+
+/**
+ * gl_count_reset() - zero every counter; waits in flight stay
+ *
+ * Each CPU zeroes its own, as others may not write there; those of CPUs that
+ * are off nobody else writes.
+ *
+ * Context: process; may sleep.
+ */
+void gl_count_reset(void)
+{
+	int nr;
+
+	cpus_read_lock();
+	on_each_cpu(reset_this_cpu, NULL, 1);
+	for_each_possible_cpu(nr)
+		if (!cpu_online(nr))
+			reset_cpu(per_cpu(gl_cpu_ptr, nr));
+	cpus_read_unlock();
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * count - the counters by kind and by lock.
+ *
+ * Totals and rows are added to independently: no total is derived from its
+ * rows, so the one is a check of the other.
+ */
+#ifndef _GL_COUNT_H
+#define _GL_COUNT_H
+
+#include <linux/types.h>
+
+#include "cpu.h"
+
+/* Bits of a row's key that hold the address: all of a kernel address that varies. */
+#define GL_KEY_ADDRESS_BITS	48
+
+/**
+ * gl_row_key() - kind and address in one word that is not 0
+ * @kind: enum gl_kind; not GL_KIND_UNKNOWN, or @lock is not 0
+ * @lock: kernel or user address
+ *
+ * Exact, not a hash: the upper 16 bits of an address say only whether it is
+ * the kernel's, and that the kind says as well. (With five-level page tables
+ * only the direct mapping and user memory use more bits; two locks whose
+ * addresses differ in those alone would share a row.)
+ */
+static __always_inline u64 gl_row_key(u32 kind, u64 lock)
+{
+	return (u64)(kind + 1) << GL_KEY_ADDRESS_BITS |
+	       (lock & ((1ULL << GL_KEY_ADDRESS_BITS) - 1));
+}
+
+/** struct gl_resource - what a wait is for */
+struct gl_resource {
+	/** @kind: enum gl_kind, below GL_NR_COUNTED_KINDS */
+	u32 kind;
+	/** @lock: address */
+	u64 lock;
+	/** @space: futex: the mm, as a number; else 0 */
+	u64 space;
+};
+
+void gl_count_begin(struct gl_cpu *cpu, const struct gl_resource *res);
+void gl_count_end(struct gl_cpu *cpu, const struct gl_resource *res, u64 wait_ns, bool failed);
+void gl_count_lost(struct gl_cpu *cpu, const struct gl_resource *res);
+void gl_count_reset(void);
+
+#endif /* _GL_COUNT_H */

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * coverage - which waits this kernel lets us see, kind by kind: exact, a
+ * lower bound, or none, and why.
+ *
+ * Most of it follows from where the kernel has its tracepoints. Whether
+ * spinning is seen depends on the machine and is tried out at load.
+ */
+#include "coverage.h"
+
+#include <linux/cpu.h>
+#include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/kthread.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/spinlock.h>
+#include <linux/timekeeping.h>
+
+#include "compat.h"
+#include "cpu.h"
+#include "probe.h"
+#include "uapi/gridlock.h"
+
+static const char *const kind_names[] = {
+#define GL_KIND_NAME(name, string)	string,
+	GL_KIND_LIST(GL_KIND_NAME)
+#undef GL_KIND_NAME
+};
+
+/* What gl_coverage_test() found. */
+static enum { SPIN_UNTRIED, SPIN_SEEN, SPIN_UNSEEN } spin_trial;
+
+/* Two waiters, because the first one of a queued spinlock is never seen. */
+#define NR_WAITERS	2
+
+static DEFINE_RAW_SPINLOCK(trial_lock);
+static atomic_t nr_there;
+
+static int wait_once(void *unused)
+{
+	preempt_disable();
+	atomic_inc(&nr_there);
+	raw_spin_lock(&trial_lock);
+	raw_spin_unlock(&trial_lock);
+	preempt_enable();
+	/* Stay until kthread_stop() has seen us leave the module's code. */
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (kthread_should_stop())
+			break;
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}
+
+/* On CPUs other than ours; the caller holds cpus_read_lock(). */
+static u32 make_waiters(struct task_struct *waiters[NR_WAITERS])
+{
+	int here = smp_processor_id(), cpu;
+	u32 nr = 0;
+
+	for_each_online_cpu(cpu) {
+		struct task_struct *task;
+
+		if (cpu == here || nr == NR_WAITERS)
+			continue;
+		task = kthread_create(wait_once, NULL, "gridlock_trial");
+		if (IS_ERR(task))
+			break;
+		kthread_bind(task, cpu);
+		waiters[nr++] = task;
+	}
+	return nr;
+}
+
+/* Hold the lock until both spin for it, at most 20 ms. */
+static void hold_against(struct task_struct *waiters[NR_WAITERS])
+{
+	u64 end;
+	int i;
+
+	raw_spin_lock(&trial_lock);
+	for (i = 0; i < NR_WAITERS; i++)
+		wake_up_process(waiters[i]);
+	end = ktime_get_mono_fast_ns() + 20 * NSEC_PER_MSEC;
+	while (atomic_read(&nr_there) < NR_WAITERS && ktime_get_mono_fast_ns() < end)
+		cpu_relax();
+	udelay(200);
+	raw_spin_unlock(&trial_lock);
+}
+
+static u64 nr_spins_begun(void)
+{
+	u64 nr = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		nr += local_read(&per_cpu(gl_cpu_ptr, cpu)->total[GL_KIND_SPINLOCK].sums.begun);
+	return nr;
+}
+
+/**
+ * gl_coverage_test() - try out whether waits for spinlocks are seen
+ *
+ * Under most hypervisors they are not. Takes a millisecond, and three CPUs;
+ * on fewer the answer stays open.
+ *
+ * Context: process; may sleep. The probes are attached.
+ */
+void gl_coverage_test(void)
+{
+	struct task_struct *waiters[NR_WAITERS];
+	u32 nr, i;
+
+	cpus_read_lock();
+	migrate_disable();
+	nr = make_waiters(waiters);
+	if (nr == NR_WAITERS) {
+		hold_against(waiters);
+		spin_trial = nr_spins_begun() ? SPIN_SEEN : SPIN_UNSEEN;
+	}
+	migrate_enable();
+	cpus_read_unlock();
+	for (i = 0; i < nr; i++)
+		kthread_stop(waiters[i]);
+}
+
+static void show(struct seq_file *m, u32 kind, const char *text)
+{
+	seq_printf(m, "%-12s %s\n", kind_names[kind], text);
+}
+
+static const char *spin_coverage(void)
+{
+	if (spin_trial == SPIN_UNSEEN)
+		return "none: on this machine the kernel spins before its tracepoint (hypervisor)";
+	if (spin_trial == SPIN_SEEN)
+		return "lower-bound: the first waiter of a queued spinlock passes no tracepoint";
+	return "lower-bound: not tried out, that takes 3 CPUs; the first waiter of a queued spinlock passes no tracepoint";
+}
+
+static void show_rt(struct seq_file *m)
+{
+	show(m, GL_KIND_RWLOCK_R, "none: counted as rwlock-rt:R on PREEMPT_RT");
+	show(m, GL_KIND_RWLOCK_W, "none: counted as rwlock-rt:W on PREEMPT_RT");
+	show(m, GL_KIND_RWSEM_R, "none: counted as rwlock-rt:R on PREEMPT_RT");
+	show(m, GL_KIND_RWSEM_W, "none: counted as rwlock-rt:W on PREEMPT_RT");
+	show(m, GL_KIND_MUTEX, "none: counted as rtmutex on PREEMPT_RT");
+	show(m, GL_KIND_RTMUTEX, "exact: spinlock_t, mutex and rtmutex are one kind on PREEMPT_RT");
+	show(m, GL_KIND_RWLOCK_RT_R, "exact: rwlock_t and rw_semaphore are one kind on PREEMPT_RT");
+	show(m, GL_KIND_RWLOCK_RT_W, "exact: rwlock_t and rw_semaphore are one kind on PREEMPT_RT");
+}
+
+static void show_no_rt(struct seq_file *m)
+{
+	show(m, GL_KIND_RWLOCK_R, "exact");
+	show(m, GL_KIND_RWLOCK_W, "exact");
+	show(m, GL_KIND_RWSEM_R, "lower-bound: a reader that steals the lock passes no tracepoint");
+	show(m, GL_KIND_RWSEM_W, "lower-bound: a writer that gets the lock by spinning passes no tracepoint");
+	show(m, GL_KIND_MUTEX, "exact");
+	show(m, GL_KIND_RTMUTEX, "exact");
+	show(m, GL_KIND_RWLOCK_RT_R, "none: only on PREEMPT_RT");
+	show(m, GL_KIND_RWLOCK_RT_W, "none: only on PREEMPT_RT");
+}
+
+/**
+ * gl_coverage_show() - a line for each kind that the module counts
+ * @m: file to write to
+ *
+ * Context: process.
+ */
+void gl_coverage_show(struct seq_file *m)
+{
+	show(m, GL_KIND_SPINLOCK, spin_coverage());
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		show_rt(m);
+	else
+		show_no_rt(m);
+	show(m, GL_KIND_SEMAPHORE, "exact");
+	show(m, GL_KIND_PCPU_SEM_R, "exact");
+	show(m, GL_KIND_PCPU_SEM_W, GL_PCPU_WRITER_COVERAGE);
+	if (gl_probe_is_on(&gl_probe_futex)) {
+		show(m, GL_KIND_FUTEX, "lower-bound: futex_waitv and io_uring pass no probe");
+		show(m, GL_KIND_FUTEX_PI, "lower-bound: the mutex of a requeued condition passes no probe");
+	} else {
+		show(m, GL_KIND_FUTEX, "none: the futex probes are not attached");
+		show(m, GL_KIND_FUTEX_PI, "none: the futex probes are not attached");
+	}
+}

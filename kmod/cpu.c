@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cpu - memory of the per-CPU state, on the node of its CPU.
+ */
+#include "cpu.h"
+
+#include <linux/cpumask.h>
+#include <linux/errno.h>
+#include <linux/log2.h>
+#include <linux/slab.h>
+#include <linux/topology.h>
+#include <linux/vmalloc.h>
+
+DEFINE_PER_CPU(struct gl_cpu *, gl_cpu_ptr);
+
+/* Rows of each CPU; a power of two, set before the first probe. */
+u32 gl_nr_rows;
+
+static int init_one(int nr)
+{
+	struct gl_cpu *cpu = kvzalloc_node(sizeof(*cpu), GFP_KERNEL, cpu_to_node(nr));
+
+	if (!cpu)
+		return -ENOMEM;
+	per_cpu(gl_cpu_ptr, nr) = cpu;
+	cpu->row = vzalloc_node(array_size(gl_nr_rows, sizeof(*cpu->row)), cpu_to_node(nr));
+	return cpu->row ? 0 : -ENOMEM;
+}
+
+/**
+ * gl_cpu_init() - allocate the state of every possible CPU
+ * @max_locks: rows for each
+ *
+ * Context: process; may sleep.
+ *
+ * Return: 0 or -ENOMEM, and then nothing is left.
+ */
+int gl_cpu_init(u32 max_locks)
+{
+	int nr, err;
+
+	gl_nr_rows = roundup_pow_of_two(max_locks);
+	for_each_possible_cpu(nr) {
+		err = init_one(nr);
+		if (err) {
+			gl_cpu_exit();
+			return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * gl_cpu_exit() - free it; no probe and no reader uses it any more
+ *
+ * Context: process; may sleep.
+ */
+void gl_cpu_exit(void)
+{
+	int nr;
+
+	for_each_possible_cpu(nr) {
+		struct gl_cpu *cpu = per_cpu(gl_cpu_ptr, nr);
+
+		if (!cpu)
+			continue;
+		per_cpu(gl_cpu_ptr, nr) = NULL;
+		vfree(cpu->row);
+		kvfree(cpu);
+	}
+}
+
+/**
+ * gl_cpu_bytes() - memory taken on all CPUs
+ *
+ * Context: any.
+ *
+ * Return: bytes.
+ */
+u64 gl_cpu_bytes(void)
+{
+	return (u64)num_possible_cpus() *
+	       (sizeof(struct gl_cpu) + (u64)gl_nr_rows * sizeof(struct gl_row));
+}

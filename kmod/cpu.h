@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * cpu - what the probes of one CPU own: a guard against recursion, the spin
+ * waits in flight and the counters. Only that CPU writes here.
+ */
+#ifndef _GL_CPU_H
+#define _GL_CPU_H
+
+#include <asm/local.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/types.h>
+
+#include "limits.h"
+#include "uapi/gridlock.h"
+
+/* The contexts that can interrupt each other, lowest first. */
+enum gl_level { GL_LEVEL_TASK, GL_LEVEL_SOFTIRQ, GL_LEVEL_HARDIRQ, GL_LEVEL_NMI };
+
+/**
+ * struct gl_sums - counters of a kind or of a lock, on one CPU
+ *
+ * Each is changed by single instructions, which neither an interrupt nor an
+ * NMI can tear. A wait may begin on one CPU and end on another: only sums
+ * over all CPUs mean something.
+ */
+struct gl_sums {
+	/** @begun: contentions opened */
+	local_t begun;
+	/** @ended: contentions closed */
+	local_t ended;
+	/** @failed: of those, without the lock */
+	local_t failed;
+	/** @lost: contentions whose end will never be counted */
+	local_t lost;
+	/** @total_ns: sum of the closed waits; ns */
+	local_t total_ns;
+	/** @least_inverted: ~shortest closed wait; 0: none. Zeroed memory is empty */
+	local_t least_inverted;
+	/** @max_ns: longest closed wait; ns */
+	local_t max_ns;
+};
+
+/**
+ * struct gl_row - counters of one lock, on one CPU
+ */
+struct gl_row {
+	/** @key: gl_row_key(); 0: free. Claimed once, never freed */
+	local_t key;
+	/** @space: futex: the mm, as a number; else 0 */
+	u64 space;
+	/** @sums: its counters */
+	struct gl_sums sums;
+};
+
+/**
+ * struct gl_total - counters of a kind, on one CPU
+ */
+struct gl_total {
+	/** @sums: all waits of the kind, counted apart from the rows */
+	struct gl_sums sums;
+	/** @other: the waits that found no row */
+	struct gl_sums other;
+	/** @hist: closed waits by log2 of their length in ns */
+	local_t hist[GL_NR_BUCKETS];
+};
+
+/**
+ * struct gl_spin - a wait for a spinning lock
+ *
+ * A context spins for one lock at a time, so one for each level is enough.
+ */
+struct gl_spin {
+	/** @seq: odd while it changes */
+	local_t seq;
+	/** @lock: address of the lock; 0: not waiting */
+	u64 lock;
+	/** @begin_ns: when it began; ns, CLOCK_MONOTONIC */
+	u64 begin_ns;
+	/** @start_ns: start time of the task on the CPU; ns since boot */
+	u64 start_ns;
+	/** @tid: that task, in the initial PID namespace */
+	s32 tid;
+	/** @kind: enum gl_kind */
+	u32 kind;
+};
+
+/**
+ * struct gl_cpu - all that the probes of one CPU write, but for events
+ */
+struct gl_cpu {
+	/** @busy: [level] a probe is running in that context */
+	u8 busy[GL_NR_LEVELS];
+	/** @ticks: probes entered, to time one in GL_COST_SAMPLE */
+	local_t ticks;
+	/** @ends: ends seen while drop_ends was set */
+	local_t ends;
+	/** @spin: [level] spin waits in flight */
+	struct gl_spin spin[GL_NR_LEVELS];
+	/** @total: by kind */
+	struct gl_total total[GL_NR_COUNTED_KINDS];
+	/** @row: [gl_nr_rows] open-addressing hash of rows */
+	struct gl_row *row;
+};
+
+DECLARE_PER_CPU(struct gl_cpu *, gl_cpu_ptr);
+
+/**
+ * gl_this_cpu() - this CPU's state
+ *
+ * Context: any, preemption disabled.
+ */
+static __always_inline struct gl_cpu *gl_this_cpu(void)
+{
+	return __this_cpu_read(gl_cpu_ptr);
+}
+
+/**
+ * gl_level() - the context that we are in
+ *
+ * Context: any.
+ */
+static __always_inline enum gl_level gl_level(void)
+{
+	if (in_nmi())
+		return GL_LEVEL_NMI;
+	if (in_hardirq())
+		return GL_LEVEL_HARDIRQ;
+	return in_serving_softirq() ? GL_LEVEL_SOFTIRQ : GL_LEVEL_TASK;
+}
+
+/**
+ * gl_cpu_enter() - begin a probe
+ * @cpu: this CPU
+ * @level: this context
+ *
+ * Context: any, preemption disabled.
+ *
+ * Return: false when a probe of this very context was interrupted by its own
+ * doing (a kprobe or tracepoint within): do nothing then.
+ */
+static __always_inline bool gl_cpu_enter(struct gl_cpu *cpu, enum gl_level level)
+{
+	if (unlikely(cpu->busy[level]))
+		return false;
+	cpu->busy[level] = 1;
+	/* The compiler keeps what the probe does within; the CPU sees itself in order. */
+	barrier();
+	return true;
+}
+
+/** gl_cpu_leave() - end a probe that gl_cpu_enter() let begin */
+static __always_inline void gl_cpu_leave(struct gl_cpu *cpu, enum gl_level level)
+{
+	barrier();
+	cpu->busy[level] = 0;
+}
+
+extern u32 gl_nr_rows;
+
+int gl_cpu_init(u32 max_locks);
+void gl_cpu_exit(void);
+u64 gl_cpu_bytes(void);
+
+#endif /* _GL_CPU_H */

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * gridlock - watches the places where the kernel makes a task wait.
+ *
+ * This file: parameters, load and unload. See kmod/README for how the parts
+ * fit together.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/printk.h>
+
+#include "count.h"
+#include "coverage.h"
+#include "cpu.h"
+#include "debugfs.h"
+#include "limits.h"
+#include "probe.h"
+#include "snapshot.h"
+#include "wait.h"
+
+static unsigned int max_waits = GL_DEFAULT_MAX_WAITS;
+module_param(max_waits, uint, 0444);
+MODULE_PARM_DESC(max_waits, "waits in flight that are recorded at once (16 to 1048576)");
+
+static unsigned int max_locks = GL_DEFAULT_MAX_LOCKS;
+module_param(max_locks, uint, 0444);
+MODULE_PARM_DESC(max_locks, "locks counted apart, for each CPU (16 to 65536); the rest is `other`");
+
+bool gl_enabled = true;
+module_param_named(enabled, gl_enabled, bool, 0644);
+MODULE_PARM_DESC(enabled, "record waits that begin (ends are always taken)");
+
+bool gl_futex = true;
+module_param_named(futex, gl_futex, bool, 0444);
+MODULE_PARM_DESC(futex, "attach the kprobes that see futex waits");
+
+unsigned int gl_drop_ends;
+module_param_named(drop_ends, gl_drop_ends, uint, 0644);
+MODULE_PARM_DESC(drop_ends, "for tests: drop every so many end events; 0: none");
+
+/* The tables are there: reset may touch them. Changed with param_lock held. */
+static bool loaded;
+
+static int set_reset(const char *text, const struct kernel_param *kp)
+{
+	bool yes;
+	int err = kstrtobool(text, &yes);
+
+	if (err)
+		return err;
+	if (yes && loaded)
+		gl_count_reset();
+	return 0;
+}
+
+static const struct kernel_param_ops reset_ops = { .set = set_reset };
+module_param_cb(reset, &reset_ops, NULL, 0200);
+MODULE_PARM_DESC(reset, "write 1: zero the counters; waits in flight stay");
+
+static int check_range(const char *name, unsigned int value, unsigned int least, unsigned int most)
+{
+	if (value >= least && value <= most)
+		return 0;
+	pr_err("%s=%u is out of range: it goes from %u to %u\n", name, value, least, most);
+	return -EINVAL;
+}
+
+static int check_parameters(void)
+{
+	return check_range("max_waits", max_waits, GL_LEAST_MAX_WAITS, GL_MOST_MAX_WAITS) ?:
+	       check_range("max_locks", max_locks, GL_LEAST_MAX_LOCKS, GL_MOST_MAX_LOCKS);
+}
+
+static int make_tables(void)
+{
+	int err = gl_waittab_init(&gl_waits, max_waits);
+
+	if (err)
+		return err;
+	err = gl_cpu_init(max_locks);
+	if (err)
+		gl_waittab_exit(&gl_waits);
+	return err;
+}
+
+static void free_tables(void)
+{
+	gl_cpu_exit();
+	gl_waittab_exit(&gl_waits);
+}
+
+static void set_loaded(bool value)
+{
+	kernel_param_lock(THIS_MODULE);
+	loaded = value;
+	kernel_param_unlock(THIS_MODULE);
+}
+
+static int __init gridlock_init(void)
+{
+	int err = check_parameters();
+
+	if (err)
+		return err;
+	err = make_tables();
+	if (err) {
+		pr_err("no memory for the tables: load it with smaller max_waits and max_locks\n");
+		return err;
+	}
+	gl_snapshot_init();
+	err = gl_probes_attach();
+	if (err)
+		goto free;
+	gl_coverage_test();
+	err = gl_debugfs_init();
+	if (err)
+		goto detach;
+	set_loaded(true);
+	pr_info("loaded: %u wait slots, %u lock rows a CPU, %llu KiB; futex probes %s\n",
+		gl_waits.nr_slots, gl_nr_rows,
+		(gl_waittab_bytes(&gl_waits) + gl_cpu_bytes()) >> 10,
+		gl_probe_is_on(&gl_probe_futex) ? "on" : gl_futex ? "missing" : "off");
+	return 0;
+
+detach:
+	gl_probes_detach();
+free:
+	free_tables();
+	return err;
+}
+
+static void __exit gridlock_exit(void)
+{
+	set_loaded(false);
+	gl_debugfs_exit();
+	gl_probes_detach();
+	free_tables();
+	pr_info("unloaded\n");
+}
+
+module_init(gridlock_init);
+module_exit(gridlock_exit);
+MODULE_AUTHOR("The gridlock developers");
+MODULE_DESCRIPTION("Tells who waits for whom: contention counters and a table of waits in flight");
+MODULE_VERSION("0.1");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * probe - the groups of probes: each attaches by itself, can be missing on a
+ * kernel, and says so in `stats`.
+ */
+#ifndef _GL_PROBE_H
+#define _GL_PROBE_H
+
+#include <linux/types.h>
+
+/** struct gl_probe_group - one row of the table in probe.c; one file each */
+struct gl_probe_group {
+	/** @name: as in "probe.NAME" */
+	const char *name;
+	/** @required: without it the module does not load */
+	bool required;
+	/** @wanted: NULL, or false to leave the group off */
+	const bool *wanted;
+	/** @attach: 0, or -errno, and then nothing stays attached; may sleep */
+	int (*attach)(void);
+	/**
+	 * @detach: after it no probe of the group begins; those that run are
+	 * waited for by gl_probes_detach()
+	 */
+	void (*detach)(void);
+	/** @nr_missed: NULL, or hits that the kernel did not pass on to us */
+	u64 (*nr_missed)(void);
+};
+
+extern const struct gl_probe_group gl_probe_contention;
+extern const struct gl_probe_group gl_probe_futex;
+extern const struct gl_probe_group gl_probe_exit;
+
+/* Tracepoints by name, as most are not exported. */
+struct tracepoint;
+struct tracepoint *gl_tracepoint_find(const char *name);
+
+/* Parameters that probes look at. */
+extern bool gl_enabled;
+extern bool gl_futex;
+extern unsigned int gl_drop_ends;
+
+int gl_probes_attach(void);
+void gl_probes_detach(void);
+u64 gl_probes_missed(void);
+
+struct seq_file;
+void gl_probes_show(struct seq_file *m);
+bool gl_probe_is_on(const struct gl_probe_group *group);
+
+#endif /* _GL_PROBE_H */

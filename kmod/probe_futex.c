@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * probe_futex - futex waits, by kprobes on the entry of the functions that a
+ * waiter passes: its arguments, its sleep, its end. They have no tracepoint.
+ *
+ * Return probes would need an instance for each sleeper. No function here is
+ * entered by a task that does not wait; wakers pay nothing.
+ */
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/kprobes.h>
+#include <linux/preempt.h>
+#include <linux/ptrace.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+
+#include "compat.h"
+#include "cpu.h"
+#include "event.h"
+#include "probe.h"
+#include "wait.h"
+
+static u16 timed_if(bool has_timeout)
+{
+	return GL_WAIT_TIMED_KNOWN | (has_timeout ? GL_WAIT_TIMED : 0);
+}
+
+/* futex_wait_setup(uaddr, val, flags, ...): arguments of a wait, maybe to be */
+static notrace void on_setup(struct gl_cpu *cpu, struct pt_regs *regs)
+{
+	u16 flags = regs->dx & GL_FUTEX_FLAGS_SHARED ? GL_WAIT_FUTEX_SHARED : 0;
+
+	if (READ_ONCE(gl_enabled) && GL_FUTEX_SETUP_SLEEPS(regs))
+		gl_wait_stage(GL_KIND_FUTEX, regs->di, regs->si, flags);
+}
+
+/* futex_wait_queue(hb, q, timeout), till 6.x: it sleeps */
+static notrace void on_wait_queue(struct gl_cpu *cpu, struct pt_regs *regs)
+{
+	if (READ_ONCE(gl_enabled))
+		gl_wait_commit(cpu, false, timed_if(regs->dx));
+}
+
+/* futex_do_wait(q, timeout), from 6.16 on: it sleeps */
+static notrace void on_do_wait(struct gl_cpu *cpu, struct pt_regs *regs)
+{
+	if (READ_ONCE(gl_enabled))
+		gl_wait_commit(cpu, false, timed_if(regs->si));
+}
+
+/* futex_unqueue(q): it woke */
+static notrace void on_unqueue(struct gl_cpu *cpu, struct pt_regs *regs)
+{
+	gl_wait_end_futex(cpu, false, 0);
+}
+
+/* futex_lock_pi(uaddr, flags, timeout, trylock): arguments */
+static notrace void on_lock_pi(struct gl_cpu *cpu, struct pt_regs *regs)
+{
+	u16 flags = regs->si & GL_FUTEX_FLAGS_SHARED ? GL_WAIT_FUTEX_SHARED : 0;
+
+	if (READ_ONCE(gl_enabled) && !(u32)regs->cx)
+		gl_wait_stage(GL_KIND_FUTEX_PI, regs->di, 0, flags | timed_if(regs->dx));
+}
+
+/* rt_mutex_wait_proxy_lock(lock, timeout, waiter): it sleeps */
+static notrace void on_wait_proxy_lock(struct gl_cpu *cpu, struct pt_regs *regs)
+{
+	if (READ_ONCE(gl_enabled))
+		gl_wait_commit(cpu, true, 0);
+}
+
+/* fixup_pi_owner(uaddr, q, locked): it woke */
+static notrace void on_fixup_pi_owner(struct gl_cpu *cpu, struct pt_regs *regs)
+{
+	gl_wait_end_futex(cpu, true, (u32)regs->dx ? 0 : -ETIMEDOUT);
+}
+
+/** struct point - a function and what to do at its entry */
+struct point {
+	struct kprobe probe;
+	void (*on)(struct gl_cpu *cpu, struct pt_regs *regs);
+	/** @attached: the kernel has it and let us in */
+	bool attached;
+};
+
+static int handle(struct kprobe *probe, struct pt_regs *regs);
+
+#define POINT(function, handler) \
+	{ .probe = { .symbol_name = function, .pre_handler = handle }, .on = handler }
+
+/* Ends first: no wait is ever begun whose end would not be seen. */
+static struct point points[] = {
+	POINT("futex_unqueue", on_unqueue),
+	POINT("fixup_pi_owner", on_fixup_pi_owner),
+	POINT("futex_wait_setup", on_setup),
+	POINT("futex_lock_pi", on_lock_pi),
+	POINT("futex_wait_queue", on_wait_queue),
+	POINT("futex_do_wait", on_do_wait),
+	POINT("rt_mutex_wait_proxy_lock", on_wait_proxy_lock),
+};
+
+static notrace int handle(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct point *point = container_of(probe, struct point, probe);
+	struct gl_cpu *cpu;
+
+	preempt_disable_notrace();
+	cpu = gl_this_cpu();
+	if (gl_level() == GL_LEVEL_TASK && gl_cpu_enter(cpu, GL_LEVEL_TASK)) {
+		point->on(cpu, regs);
+		gl_cpu_leave(cpu, GL_LEVEL_TASK);
+	}
+	preempt_enable_notrace();
+	return 0;
+}
+
+static bool is_attached(const char *function)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(points); i++)
+		if (points[i].attached && !strcmp(points[i].probe.symbol_name, function))
+			return true;
+	return false;
+}
+
+static void detach(void)
+{
+	size_t i = ARRAY_SIZE(points);
+
+	while (i--) {
+		if (points[i].attached)
+			unregister_kprobe(&points[i].probe);
+		points[i].attached = false;
+	}
+}
+
+static int attach(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(points); i++) {
+		struct kprobe *probe = &points[i].probe;
+
+		/* A second load within one life of the module's memory starts afresh. */
+		*probe = (struct kprobe){
+			.symbol_name = probe->symbol_name, .pre_handler = handle
+		};
+		points[i].attached = !register_kprobe(probe);
+	}
+	if (is_attached("futex_unqueue") && is_attached("futex_wait_setup") &&
+	    (is_attached("futex_wait_queue") || is_attached("futex_do_wait")))
+		return 0;
+	detach();
+	return -ENOENT;
+}
+
+static u64 nr_missed(void)
+{
+	u64 nr = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(points); i++)
+		if (points[i].attached)
+			nr += points[i].probe.nmissed;
+	return nr;
+}
+
+const struct gl_probe_group gl_probe_futex = {
+	.name = "futex",
+	.wanted = &gl_futex,
+	.attach = attach,
+	.detach = detach,
+	.nr_missed = nr_missed,
+};

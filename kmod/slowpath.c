@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slowpath - walks a sleeper's kernel stack and looks for the function that
+ * waits for its kind of lock.
+ *
+ * A live slot alone does not prove a wait: its end may have been missed.
+ * /proc's wchan and stack cannot tell, as they leave out the functions of the
+ * scheduler and with them those of most locks.
+ */
+#include "slowpath.h"
+
+#include <linux/hash.h>
+#include <linux/kallsyms.h>
+#include <linux/sched.h>
+#include <linux/sched/task_stack.h>
+#include <linux/string.h>
+
+#ifdef CONFIG_UNWINDER_ORC
+#include <asm/unwind.h>
+#endif
+
+#include "limits.h"
+#include "uapi/gridlock.h"
+
+/* Kinds that share functions: one bit each. */
+#define FAMILY_MUTEX		BIT(0)
+#define FAMILY_RWSEM		BIT(1)
+#define FAMILY_RTMUTEX		BIT(2)
+#define FAMILY_RWBASE		BIT(3)
+#define FAMILY_SEMAPHORE	BIT(4)
+#define FAMILY_PCPU		BIT(5)
+#define FAMILY_FUTEX		BIT(6)
+#define FAMILY_FUTEX_PI		BIT(7)
+
+/* A function belongs to the first row that its name begins with. */
+static const struct {
+	const char *prefix;
+	unsigned long families;
+} functions[] = {
+	{ "__mutex_lock",		FAMILY_MUTEX },
+	{ "__ww_mutex_lock",		FAMILY_MUTEX },
+	{ "rwsem_down_read_slowpath",	FAMILY_RWSEM },
+	{ "rwsem_down_write_slowpath",	FAMILY_RWSEM },
+	{ "rt_mutex_wait_proxy_lock",	FAMILY_FUTEX_PI },
+	{ "rt_mutex_slowlock",		FAMILY_RTMUTEX | FAMILY_RWBASE | FAMILY_FUTEX_PI },
+	{ "__rt_mutex_slowlock",	FAMILY_RTMUTEX | FAMILY_RWBASE },
+	{ "rtlock_slowlock",		FAMILY_RTMUTEX | FAMILY_RWBASE },
+	{ "rt_spin_lock",		FAMILY_RTMUTEX },
+	{ "__rt_mutex_lock",		FAMILY_RTMUTEX },
+	{ "rwbase_",			FAMILY_RWBASE },
+	{ "__rwbase_",			FAMILY_RWBASE },
+	{ "rt_read_lock",		FAMILY_RWBASE },
+	{ "rt_write_lock",		FAMILY_RWBASE },
+	{ "__down",			FAMILY_SEMAPHORE },
+	{ "percpu_rwsem_wait",		FAMILY_PCPU },
+	{ "__percpu_down_read",		FAMILY_PCPU },
+	{ "percpu_down_write",		FAMILY_PCPU },
+	{ "futex_lock_pi",		FAMILY_FUTEX_PI },
+	{ "futex_wait_requeue_pi",	FAMILY_FUTEX | FAMILY_FUTEX_PI },
+	{ "futex_wait",			FAMILY_FUTEX },
+	{ "futex_do_wait",		FAMILY_FUTEX },
+	{ "__futex_wait",		FAMILY_FUTEX },
+};
+
+static unsigned long family_of_kind(u32 kind)
+{
+	switch (kind) {
+	case GL_KIND_MUTEX:
+		return FAMILY_MUTEX;
+	case GL_KIND_RWSEM_R:
+	case GL_KIND_RWSEM_W:
+		return FAMILY_RWSEM;
+	case GL_KIND_RTMUTEX:
+		return FAMILY_RTMUTEX;
+	case GL_KIND_RWLOCK_RT_R:
+	case GL_KIND_RWLOCK_RT_W:
+		return FAMILY_RWBASE;
+	case GL_KIND_SEMAPHORE:
+		return FAMILY_SEMAPHORE;
+	case GL_KIND_PCPU_SEM_R:
+	case GL_KIND_PCPU_SEM_W:
+		return FAMILY_PCPU;
+	case GL_KIND_FUTEX:
+		return FAMILY_FUTEX;
+	case GL_KIND_FUTEX_PI:
+		return FAMILY_FUTEX_PI;
+	default:
+		return 0;
+	}
+}
+
+#ifdef CONFIG_UNWINDER_ORC
+
+static unsigned long families_of_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(functions); i++)
+		if (str_has_prefix(name, functions[i].prefix))
+			return functions[i].families;
+	return 0;
+}
+
+/*
+ * Which families a return address belongs to. Looking up a symbol takes
+ * microseconds, and sleepers share most of their frames: remember some. An
+ * entry packs the families above the address, so that it is read and written
+ * at once; kernel text addresses have their 16 upper bits set.
+ */
+static unsigned long families_of_address(unsigned long address)
+{
+	static unsigned long cache[256];
+	unsigned long *entry = &cache[hash_long(address, 8)];
+	unsigned long seen = READ_ONCE(*entry), families;
+	char name[KSYM_SYMBOL_LEN];
+
+	if (seen && (seen | 0xffffUL << 48) == address)
+		return seen >> 48;
+	sprint_symbol_no_offset(name, address);
+	families = families_of_name(name);
+	WRITE_ONCE(*entry, (address & ~(0xffffUL << 48)) | families << 48);
+	return families;
+}
+
+static enum gl_slowpath walk(struct task_struct *task, unsigned long wanted)
+{
+	struct unwind_state state;
+	unsigned int depth = 0;
+
+	for (unwind_start(&state, task, NULL, NULL);
+	     !unwind_done(&state) && depth < GL_STACK_DEPTH;
+	     unwind_next_frame(&state), depth++) {
+		unsigned long address = unwind_get_return_address(&state);
+
+		if (!address)
+			break;
+		if (families_of_address(address) & wanted)
+			return GL_SLOWPATH_INSIDE;
+	}
+	return depth ? GL_SLOWPATH_OUTSIDE : GL_SLOWPATH_UNKNOWN;
+}
+
+#else
+
+static enum gl_slowpath walk(struct task_struct *task, unsigned long wanted)
+{
+	return GL_SLOWPATH_UNKNOWN;
+}
+
+#endif /* CONFIG_UNWINDER_ORC */
+
+/**
+ * gl_slowpath_of() - is a task inside the slow path of a kind?
+ * @task: the task; the caller holds a reference
+ * @kind: enum gl_kind
+ *
+ * Says nothing reliable of a task that runs meanwhile; the unwinder copes
+ * with stacks that change.
+ *
+ * Context: process; may sleep.
+ *
+ * Return: what the stack says.
+ */
+enum gl_slowpath gl_slowpath_of(struct task_struct *task, u32 kind)
+{
+	unsigned long wanted = family_of_kind(kind);
+	enum gl_slowpath answer;
+
+	if (!wanted || !try_get_task_stack(task))
+		return GL_SLOWPATH_UNKNOWN;
+	answer = walk(task, wanted);
+	put_task_stack(task);
+	return answer;
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * snapshot - what the snapshots of waits and of locks have in common: the
+ * number at once, the header, the identities and who may see addresses.
+ */
+#include "snapshot.h"
+
+#include <linux/atomic.h>
+#include <linux/capability.h>
+#include <linux/err.h>
+#include <linux/kallsyms.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/timekeeping.h>
+
+#include "event.h"
+#include "limits.h"
+
+static atomic_t nr_open = ATOMIC_INIT(0);
+static siphash_key_t id_key;
+static u64 load_id;
+
+/**
+ * gl_snapshot_init() - draw the identities of this load
+ *
+ * Context: process.
+ */
+void gl_snapshot_init(void)
+{
+	get_random_bytes(&id_key, sizeof(id_key));
+	get_random_bytes(&load_id, sizeof(load_id));
+}
+
+/**
+ * gl_snapshot_id() - identity of a resource that does not tell its address
+ * @lock: address
+ * @space: futex: the mm, as a number; else 0
+ *
+ * Context: any.
+ *
+ * Return: the same for the same resource while the module is loaded; not 0.
+ */
+u64 gl_snapshot_id(u64 lock, u64 space)
+{
+	return siphash_2u64(lock, space, &id_key) ?: 1;
+}
+
+/**
+ * gl_snapshot_address() - the address of a lock as far as it may be shown
+ * @snap: snapshot it is for
+ * @kind: enum gl_kind; a futex has a user address, which is no secret
+ * @lock: address
+ *
+ * Context: any.
+ *
+ * Return: the address or 0.
+ */
+u64 gl_snapshot_address(const struct gl_snapshot *snap, u32 kind, u64 lock)
+{
+	if (kind == GL_KIND_FUTEX || kind == GL_KIND_FUTEX_PI ||
+	    snap->header.flags & GL_FILE_ADDRESSES)
+		return lock;
+	return 0;
+}
+
+/**
+ * gl_snapshot_name() - the symbol of a static lock
+ * @kind: enum gl_kind
+ * @lock: address
+ * @name: gets "symbol" or "symbol+0xoffset"; empty: it has none
+ *
+ * Context: process.
+ */
+void gl_snapshot_name(u32 kind, u64 lock, char name[GL_NAME_LEN])
+{
+	char symbol[KSYM_SYMBOL_LEN], *size;
+
+	name[0] = '\0';
+	if (kind == GL_KIND_FUTEX || kind == GL_KIND_FUTEX_PI)
+		return;
+	sprint_symbol(symbol, lock);
+	if (symbol[0] == '0')
+		return;
+	/* "symbol+0xoffset/0xsize [module]" */
+	size = strchr(symbol, '/');
+	if (size)
+		*size = '\0';
+	size = strstr(symbol, "+0x0");
+	if (size && !size[4])
+		*size = '\0';
+	strscpy(name, symbol, GL_NAME_LEN);
+}
+
+/*
+ * May this opener see kernel addresses: CAP_SYSLOG, and kptr_restrict permits.
+ * That variable is not for modules; what %pK prints shows its effect.
+ */
+static bool may_see_addresses(void)
+{
+	char text[32];
+
+	if (!capable(CAP_SYSLOG))
+		return false;
+	snprintf(text, sizeof(text), "%pK", &nr_open);
+	return strspn(text, "0") != strlen(text);
+}
+
+static void fill_header(struct gl_snapshot *snap, u32 record_type)
+{
+	snap->header = (struct gl_header){
+		.magic = GL_ABI_MAGIC,
+		.version = GL_ABI_VERSION,
+		.header_size = sizeof(struct gl_header),
+		.record_size = record_type == GL_RECORD_WAIT ? sizeof(struct gl_wait_record) :
+							       sizeof(struct gl_lock_record),
+		.record_type = record_type,
+		.load_id = load_id,
+		.clock_id = 1,
+		.flags = may_see_addresses() ? GL_FILE_ADDRESSES : 0,
+	};
+}
+
+static u64 nr_events(void)
+{
+	return gl_event_sum(GL_EVENT_BEGINS) + gl_event_sum(GL_EVENT_ENDS);
+}
+
+/* Room for what there is and for what may come meanwhile. */
+static struct gl_snapshot *alloc_snapshot(u32 record_type, u64 *room_ret)
+{
+	size_t record = record_type == GL_RECORD_WAIT ? sizeof(struct gl_wait_record) :
+							sizeof(struct gl_lock_record);
+	u64 now = record_type == GL_RECORD_WAIT ? gl_waits_size() : gl_rows_size();
+
+	*room_ret = now + now / 4 + 64;
+	return kvzalloc(sizeof(struct gl_snapshot) + array_size(*room_ret, record),
+			GFP_KERNEL);
+}
+
+/**
+ * gl_snapshot_take() - copy a table
+ * @record_type: GL_RECORD_WAIT or GL_RECORD_LOCK
+ *
+ * Context: process; may sleep.
+ *
+ * Return: the snapshot, to be freed by gl_snapshot_free(); -EBUSY: too many
+ * are open; -ENOMEM.
+ */
+struct gl_snapshot *gl_snapshot_take(u32 record_type)
+{
+	struct gl_snapshot *snap;
+	u64 room, before;
+	int err;
+
+	if (!atomic_add_unless(&nr_open, 1, GL_MAX_SNAPSHOTS))
+		return ERR_PTR(-EBUSY);
+	snap = alloc_snapshot(record_type, &room);
+	if (!snap) {
+		atomic_dec(&nr_open);
+		return ERR_PTR(-ENOMEM);
+	}
+	fill_header(snap, record_type);
+	snap->header.taken_at_ns = ktime_get_mono_fast_ns();
+	before = nr_events();
+	err = record_type == GL_RECORD_WAIT ? gl_waits_fill(snap, room) : gl_rows_fill(snap, room);
+	if (err) {
+		gl_snapshot_free(snap);
+		return ERR_PTR(err);
+	}
+	snap->header.nr_meanwhile = nr_events() - before;
+	snap->header.nr_lost_begins = gl_event_lost_begins();
+	snap->header.nr_lost_ends = gl_event_lost_ends();
+	snap->header.done_at_ns = ktime_get_mono_fast_ns();
+	if (snap->header.nr_unshown)
+		snap->header.flags |= GL_FILE_TRUNCATED;
+	snap->bytes = sizeof(snap->header) + snap->header.nr_records * snap->header.record_size;
+	return snap;
+}
+
+/**
+ * gl_snapshot_free() - free a snapshot and make room for another
+ * @snap: from gl_snapshot_take()
+ *
+ * Context: process; may sleep.
+ */
+void gl_snapshot_free(struct gl_snapshot *snap)
+{
+	kvfree(snap);
+	atomic_dec(&nr_open);
+}

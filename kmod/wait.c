@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * wait - the life of a sleeping wait, from the probes' side.
+ *
+ * Everything here is done by the waiting task itself, in task context (on
+ * PREEMPT_RT also while it serves softirqs), with preemption disabled.
+ */
+#include "wait.h"
+
+#include <linux/sched.h>
+#include <linux/timekeeping.h>
+
+#include "count.h"
+#include "event.h"
+
+struct gl_waittab gl_waits;
+
+static __always_inline u64 me(void)
+{
+	return (u64)(unsigned long)current;
+}
+
+static __always_inline bool is_futex(const struct gl_slot *slot)
+{
+	return slot->kind == GL_KIND_FUTEX || slot->kind == GL_KIND_FUTEX_PI;
+}
+
+static __always_inline struct gl_resource resource_of(const struct gl_slot *slot)
+{
+	return (struct gl_resource){
+		.kind = slot->kind, .lock = slot->lock, .space = slot->space
+	};
+}
+
+/* Close a live slot of ours that has been found. */
+static __always_inline void close_wait(struct gl_cpu *cpu, struct gl_slot *slot, int ret)
+{
+	struct gl_resource res = resource_of(slot);
+	s64 wait_ns = ktime_get_mono_fast_ns() - slot->begin_ns;
+
+	if (wait_ns < 0) {
+		wait_ns = 0;
+		gl_event_inc(GL_EVENT_CLOCK_CLAMPED);
+	}
+	if (gl_waittab_lock_own(&gl_waits, slot, me()))
+		gl_waittab_retire(&gl_waits, slot, me());
+	gl_count_end(cpu, &res, wait_ns, ret < 0);
+}
+
+/* Give up a slot of ours: a wait whose end was missed, or a staged one. */
+static notrace void drop_wait(struct gl_cpu *cpu, struct gl_slot *slot, enum gl_event why)
+{
+	if (!gl_waittab_lock_own(&gl_waits, slot, me()))
+		return;
+	if (slot->phase == GL_SLOT_LIVE) {
+		struct gl_resource res = resource_of(slot);
+
+		gl_count_lost(cpu, &res);
+		gl_event_inc(why);
+	}
+	gl_waittab_retire(&gl_waits, slot, me());
+}
+
+/* A dead slot for the current task, locked; NULL and counted: none free. */
+static __always_inline struct gl_slot *take_slot(void)
+{
+	struct gl_waiter who = {
+		.task = me(), .start_ns = current->start_boottime, .tid = current->pid
+	};
+	struct gl_slot *slot = gl_waittab_claim(&gl_waits, &who);
+
+	if (likely(slot))
+		return slot;
+	slot = gl_waittab_steal(&gl_waits, &who);
+	gl_event_inc(slot ? GL_EVENT_SLOTS_STOLEN : GL_EVENT_LOST_NO_SLOT);
+	return slot;
+}
+
+/*
+ * Make room for a new wait among those the task is in already: one for the
+ * same lock has missed its end, and so has the oldest of too many.
+ *
+ * Return: true when the new wait only continues one that is there.
+ */
+static __always_inline bool continues(struct gl_cpu *cpu, u32 kind, u64 lock, u16 flags)
+{
+	struct gl_slot *found[GL_TASK_SLOTS], *oldest = NULL;
+	u32 nr = gl_waittab_find(&gl_waits, me(), found), live = 0, i;
+
+	for (i = 0; i < nr; i++) {
+		struct gl_slot *slot = found[i];
+
+		if (slot->phase != GL_SLOT_LIVE)
+			continue;
+		if (slot->lock == lock && slot->kind == kind && kind == GL_KIND_MUTEX) {
+			WRITE_ONCE(slot->flags, flags);
+			gl_event_inc(GL_EVENT_PHASES);
+			return true;
+		}
+		if (slot->lock == lock && slot->kind == kind) {
+			drop_wait(cpu, slot, GL_EVENT_LOST_END_MISSED);
+			continue;
+		}
+		live++;
+		if (!oldest || slot->begin_ns < oldest->begin_ns)
+			oldest = slot;
+	}
+	if (live >= GL_TASK_DEPTH)
+		drop_wait(cpu, oldest, GL_EVENT_LOST_END_MISSED);
+	return false;
+}
+
+/**
+ * gl_wait_begin() - a wait for a kernel lock begins, or its next phase
+ * @cpu: this CPU
+ * @kind: enum gl_kind
+ * @lock: address of the lock
+ * @flags: GL_WAIT_SPINNING, GL_WAIT_SHARED
+ *
+ * A mutex is waited for in phases, spinning and asleep; all are one wait.
+ *
+ * Context: task, preemption disabled, inside gl_cpu_enter().
+ */
+notrace void gl_wait_begin(struct gl_cpu *cpu, u32 kind, u64 lock, u16 flags)
+{
+	struct gl_resource res = { .kind = kind, .lock = lock };
+	struct gl_slot *slot;
+
+	if (continues(cpu, kind, lock, flags))
+		return;
+	slot = take_slot();
+	if (!slot)
+		return;
+	slot->lock = lock;
+	slot->kind = kind;
+	slot->flags = flags;
+	slot->phase = GL_SLOT_LIVE;
+	slot->begin_ns = ktime_get_mono_fast_ns();
+	gl_slot_unlock(slot);
+	gl_count_begin(cpu, &res);
+}
+
+/**
+ * gl_wait_end() - a wait for a kernel lock ends
+ * @cpu: this CPU
+ * @lock: address of the lock
+ * @ret: 0, or why it was not taken
+ *
+ * Context: task, preemption disabled, inside gl_cpu_enter().
+ *
+ * Return: true if the task was in such a wait.
+ */
+notrace bool gl_wait_end(struct gl_cpu *cpu, u64 lock, int ret)
+{
+	struct gl_slot *found[GL_TASK_SLOTS], *ended = NULL;
+	u32 nr = gl_waittab_find(&gl_waits, me(), found), i;
+	u64 begin_ns;
+
+	for (i = 0; i < nr; i++)
+		if (found[i]->phase == GL_SLOT_LIVE && found[i]->lock == lock &&
+		    !is_futex(found[i]) &&
+		    (!ended || found[i]->begin_ns > ended->begin_ns))
+			ended = found[i];
+	if (!ended)
+		return false;
+	begin_ns = ended->begin_ns;
+	close_wait(cpu, ended, ret);
+	/* Waits nest: those begun within this one are over, though unseen. */
+	for (i = 0; i < nr; i++)
+		if (found[i] != ended && found[i]->phase == GL_SLOT_LIVE &&
+		    found[i]->begin_ns > begin_ns)
+			drop_wait(cpu, found[i], GL_EVENT_LOST_END_MISSED);
+	return true;
+}
+
+static __always_inline struct gl_slot *find_futex(u8 phase)
+{
+	struct gl_slot *found[GL_TASK_SLOTS];
+	u32 nr = gl_waittab_find(&gl_waits, me(), found), i;
+
+	for (i = 0; i < nr; i++)
+		if (found[i]->phase == phase && is_futex(found[i]))
+			return found[i];
+	return NULL;
+}
+
+/**
+ * gl_wait_stage() - a futex wait may be about to begin
+ * @kind: GL_KIND_FUTEX or GL_KIND_FUTEX_PI
+ * @uaddr: address of the word
+ * @val: value expected there
+ * @flags: GL_WAIT_* known by now
+ *
+ * The kernel checks the word next, and more often than not nobody sleeps: a
+ * staged slot is kept for the task's next attempt and counts for nothing.
+ *
+ * Context: task, preemption disabled, inside gl_cpu_enter().
+ */
+notrace void gl_wait_stage(u32 kind, u64 uaddr, u32 val, u16 flags)
+{
+	struct gl_slot *slot = find_futex(GL_SLOT_STAGED);
+
+	if (!slot || !gl_waittab_lock_own(&gl_waits, slot, me()))
+		slot = take_slot();
+	if (!slot)
+		return;
+	slot->kind = kind;
+	slot->lock = uaddr;
+	slot->space = (u64)(unsigned long)current->mm;
+	slot->futex_val = val;
+	slot->flags = flags;
+	slot->phase = GL_SLOT_STAGED;
+	gl_slot_unlock(slot);
+}
+
+/**
+ * gl_wait_commit() - the staged futex wait goes to sleep
+ * @cpu: this CPU
+ * @pi: it is for a PI futex
+ * @flags: GL_WAIT_* to add
+ *
+ * Context: task, preemption disabled, inside gl_cpu_enter().
+ */
+notrace void gl_wait_commit(struct gl_cpu *cpu, bool pi, u16 flags)
+{
+	struct gl_slot *slot = find_futex(GL_SLOT_LIVE);
+	u32 kind = pi ? GL_KIND_FUTEX_PI : GL_KIND_FUTEX;
+	struct gl_resource res;
+
+	if (slot && slot->kind == GL_KIND_FUTEX && pi)
+		close_wait(cpu, slot, 0);	/* woken, to wait for the mutex of a condition */
+	else if (slot)
+		drop_wait(cpu, slot, GL_EVENT_LOST_END_MISSED);
+	slot = find_futex(GL_SLOT_STAGED);
+	if (!slot || slot->kind != kind || !gl_waittab_lock_own(&gl_waits, slot, me())) {
+		gl_event_inc(GL_EVENT_LOST_NOT_STAGED);
+		return;
+	}
+	slot->flags |= flags;
+	slot->begin_ns = ktime_get_mono_fast_ns();
+	slot->phase = GL_SLOT_LIVE;
+	res = resource_of(slot);
+	gl_slot_unlock(slot);
+	gl_count_begin(cpu, &res);
+}
+
+/**
+ * gl_wait_end_futex() - a futex wait ends
+ * @cpu: this CPU
+ * @pi: of a PI futex
+ * @ret: 0, or why it was not taken
+ *
+ * The kernel passes here also without having slept: no wait, no event.
+ *
+ * Context: task, preemption disabled, inside gl_cpu_enter().
+ */
+notrace void gl_wait_end_futex(struct gl_cpu *cpu, bool pi, int ret)
+{
+	struct gl_slot *slot = find_futex(GL_SLOT_LIVE);
+
+	if (slot && (slot->kind == GL_KIND_FUTEX_PI) == pi)
+		close_wait(cpu, slot, ret);
+}
+
+/**
+ * gl_wait_task_exit() - the current task exits: it waits no more
+ * @cpu: this CPU
+ *
+ * Context: task, preemption disabled, inside gl_cpu_enter().
+ */
+notrace void gl_wait_task_exit(struct gl_cpu *cpu)
+{
+	struct gl_slot *found[GL_TASK_SLOTS];
+	u32 nr = gl_waittab_find(&gl_waits, me(), found), i;
+
+	for (i = 0; i < nr; i++)
+		drop_wait(cpu, found[i], GL_EVENT_LOST_TASK_EXITED);
+}
