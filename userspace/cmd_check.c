@@ -11,9 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "remote.h"
@@ -138,15 +136,9 @@ int cmd_check(int argc, char **argv)
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	if (access("/proc/self/stat", R_OK)) {
-		fprintf(stderr, "gridlock: /proc: not mounted: mount -t proc proc /proc\n");
+	remote = command_remote();
+	if (!remote)
 		return EXIT_TROUBLE;
-	}
-	remote = remote_new();
-	if (!remote) {
-		fprintf(stderr, "gridlock: cannot start a helper process: %s\n", strerror(errno));
-		return EXIT_TROUBLE;
-	}
 	look_for(&report, remote, &o);
 	remote_free(remote);
 

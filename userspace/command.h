@@ -19,6 +19,22 @@ struct command {
 	const char *help;
 };
 
+struct look;
+struct remote;
+
+/** command_remote() - what reads that may block need; NULL after a sentence on stderr */
+struct remote *command_remote(void);
+
+/**
+ * command_look() - look once at everything, for a command that shows what it sees
+ *
+ * Without the module procfs alone is looked at, after a note on stderr.
+ *
+ * Return: the look, or NULL after a sentence on stderr: the module's rows are
+ * there and could not be read.
+ */
+struct look *command_look(struct remote *remote);
+
 int cmd_status(int argc, char **argv);
 int cmd_locks(int argc, char **argv);
 int cmd_waits(int argc, char **argv);

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0
+/* command - what the commands that look at the machine have in common (command.h) */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "look.h"
+#include "remote.h"
+#include "source.h"
+
+struct remote *command_remote(void)
+{
+	struct remote *remote;
+
+	if (access("/proc/self/stat", R_OK)) {
+		fprintf(stderr, "gridlock: /proc: not mounted: mount -t proc proc /proc\n");
+		return NULL;
+	}
+	remote = remote_new();
+	if (!remote)
+		fprintf(stderr, "gridlock: cannot start a helper process: %s\n", strerror(errno));
+	return remote;
+}
+
+struct look *command_look(struct remote *remote)
+{
+	struct look *look = look_take(remote, NULL, 0, NULL);
+
+	if (!look->snap_err)
+		return look;
+	source_explain("waits.bin", look->snap_err);
+	/* Procfs alone is a view too, but not when the rows should be there. */
+	if (source_module_loaded() || getenv("GRIDLOCK_DEBUGFS")) {
+		look_free(look);
+		return NULL;
+	}
+	return look;
+}
