@@ -6,6 +6,8 @@
  * All files are 0400 and without ioctl or mmap, so that a locked-down kernel
  * still opens them. An open file holds the module.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include "debugfs.h"
 
 #include <linux/debugfs.h>

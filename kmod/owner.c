@@ -23,15 +23,15 @@
 #include <linux/uaccess.h>
 
 /* mutex.h: WAITERS 1, HANDOFF 2, PICKUP 4: handed to the task it names */
-#define MUTEX_BITS		7UL
-#define MUTEX_PICKUP		4UL
+#define GL_MUTEX_BITS		7UL
+#define GL_MUTEX_PICKUP		4UL
 /* rwsem.c: of the owner word READER_OWNED 1, NONSPINNABLE 2; of the count */
-#define RWSEM_BITS		3UL
-#define RWSEM_READER_OWNED	1UL
-#define RWSEM_WRITER_LOCKED	1UL
-#define RWSEM_READERS		(~0xffUL & LONG_MAX)
+#define GL_RWSEM_BITS		3UL
+#define GL_RWSEM_READER_OWNED	1UL
+#define GL_RWSEM_WRITER_LOCKED	1UL
+#define GL_RWSEM_READERS		(~0xffUL & LONG_MAX)
 /* rtmutex_common.h: HAS_WAITERS */
-#define RT_MUTEX_BITS		1UL
+#define GL_RT_MUTEX_BITS		1UL
 
 static bool peek(u64 address, unsigned long *word)
 {
@@ -87,8 +87,8 @@ static void read_rt_mutex(u64 base, const struct task_struct *waiter, struct gl_
 
 	if (!peek(address, &word))
 		return;
-	identify_exclusive(address, word, RT_MUTEX_BITS, owner);
-	owner->handed = (word & ~RT_MUTEX_BITS) == (unsigned long)waiter;
+	identify_exclusive(address, word, GL_RT_MUTEX_BITS, owner);
+	owner->handed = (word & ~GL_RT_MUTEX_BITS) == (unsigned long)waiter;
 }
 
 #ifdef CONFIG_PREEMPT_RT
@@ -114,8 +114,8 @@ static void read_mutex(u64 lock, const struct task_struct *waiter, struct gl_own
 
 	if (!peek(address, &word))
 		return;
-	identify_exclusive(address, word, MUTEX_BITS, owner);
-	owner->handed = word & MUTEX_PICKUP && (word & ~MUTEX_BITS) == (unsigned long)waiter;
+	identify_exclusive(address, word, GL_MUTEX_BITS, owner);
+	owner->handed = word & GL_MUTEX_PICKUP && (word & ~GL_MUTEX_BITS) == (unsigned long)waiter;
 }
 
 static void read_rwsem(u64 lock, struct gl_owner *owner)
@@ -125,14 +125,14 @@ static void read_rwsem(u64 lock, struct gl_owner *owner)
 
 	if (!peek(lock + offsetof(struct rw_semaphore, count), &count) || !peek(address, &word))
 		return;
-	if (count & RWSEM_WRITER_LOCKED) {
+	if (count & GL_RWSEM_WRITER_LOCKED) {
 		/* Between taking the lock and writing its name the word is old. */
-		if (word & ~RWSEM_BITS && !(word & RWSEM_READER_OWNED))
-			identify_exclusive(address, word, RWSEM_BITS, owner);
-	} else if (!(count & RWSEM_READERS)) {
+		if (word & ~GL_RWSEM_BITS && !(word & GL_RWSEM_READER_OWNED))
+			identify_exclusive(address, word, GL_RWSEM_BITS, owner);
+	} else if (!(count & GL_RWSEM_READERS)) {
 		owner->state = GL_OWNER_FREE;
-	} else if (word & ~RWSEM_BITS && word & RWSEM_READER_OWNED) {
-		identify(word & ~RWSEM_BITS, GL_OWNER_HINT, owner);
+	} else if (word & ~GL_RWSEM_BITS && word & GL_RWSEM_READER_OWNED) {
+		identify(word & ~GL_RWSEM_BITS, GL_OWNER_HINT, owner);
 	}
 }
 

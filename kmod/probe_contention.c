@@ -3,6 +3,8 @@
  * probe_contention - contention_begin and contention_end: every slow path of
  * the kernel's locks.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/errno.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>

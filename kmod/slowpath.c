@@ -11,8 +11,8 @@
 
 #include <linux/hash.h>
 #include <linux/kallsyms.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/sched/task_stack.h>
 #include <linux/string.h>
 
 #ifdef CONFIG_UNWINDER_ORC
@@ -122,22 +122,38 @@ static unsigned long families_of_address(unsigned long address)
 	return families;
 }
 
-static enum gl_slowpath walk(struct task_struct *task, unsigned long wanted)
+/*
+ * The return addresses on a task's stack. The stack of a task that exits is
+ * unmapped after a grace period only: inside rcu_read_lock() it stays.
+ */
+static unsigned int save_stack(struct task_struct *task, unsigned long frames[GL_STACK_DEPTH])
 {
 	struct unwind_state state;
-	unsigned int depth = 0;
+	unsigned int nr = 0;
 
-	for (unwind_start(&state, task, NULL, NULL);
-	     !unwind_done(&state) && depth < GL_STACK_DEPTH;
-	     unwind_next_frame(&state), depth++) {
-		unsigned long address = unwind_get_return_address(&state);
-
-		if (!address)
-			break;
-		if (families_of_address(address) & wanted)
-			return GL_SLOWPATH_INSIDE;
+	rcu_read_lock();
+	if (READ_ONCE(task->stack)) {
+		for (unwind_start(&state, task, NULL, NULL);
+		     !unwind_done(&state) && nr < GL_STACK_DEPTH; unwind_next_frame(&state)) {
+			frames[nr] = unwind_get_return_address(&state);
+			if (!frames[nr])
+				break;
+			nr++;
+		}
 	}
-	return depth ? GL_SLOWPATH_OUTSIDE : GL_SLOWPATH_UNKNOWN;
+	rcu_read_unlock();
+	return nr;
+}
+
+static enum gl_slowpath walk(struct task_struct *task, unsigned long wanted)
+{
+	unsigned long frames[GL_STACK_DEPTH];
+	unsigned int nr = save_stack(task, frames), i;
+
+	for (i = 0; i < nr; i++)
+		if (families_of_address(frames[i]) & wanted)
+			return GL_SLOWPATH_INSIDE;
+	return nr ? GL_SLOWPATH_OUTSIDE : GL_SLOWPATH_UNKNOWN;
 }
 
 #else
@@ -164,11 +180,6 @@ static enum gl_slowpath walk(struct task_struct *task, unsigned long wanted)
 enum gl_slowpath gl_slowpath_of(struct task_struct *task, u32 kind)
 {
 	unsigned long wanted = family_of_kind(kind);
-	enum gl_slowpath answer;
 
-	if (!wanted || !try_get_task_stack(task))
-		return GL_SLOWPATH_UNKNOWN;
-	answer = walk(task, wanted);
-	put_task_stack(task);
-	return answer;
+	return wanted ? walk(task, wanted) : GL_SLOWPATH_UNKNOWN;
 }

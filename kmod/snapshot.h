@@ -6,6 +6,8 @@
 #ifndef _GL_SNAPSHOT_H
 #define _GL_SNAPSHOT_H
 
+#include <linux/build_bug.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
 
 #include "uapi/gridlock.h"
