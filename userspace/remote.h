@@ -13,6 +13,7 @@
 #ifndef REMOTE_H
 #define REMOTE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -41,6 +42,15 @@ ssize_t remote_read_link(struct remote *r, pid_t tgid, const char *path, char *b
  */
 ssize_t remote_read_memory(struct remote *r, pid_t tgid, uint64_t addr, void *buf, size_t len);
 
+/**
+ * remote_kcmp() - do two threads share a kernel object: kcmp(2)
+ * @tgid: the process of @tid1
+ * @type: KCMP_FILES and the like
+ *
+ * Return: 1: they do; 0: they do not; or -errno.
+ */
+int remote_kcmp(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type);
+
 /** remote_blocked() - reads given up so far because they blocked */
 uint64_t remote_blocked(const struct remote *r);
 
@@ -49,6 +59,9 @@ uint64_t remote_denied(const struct remote *r);
 
 /** remote_pid() - the child's PID, to leave it out of every holder set; 0: none */
 pid_t remote_pid(const struct remote *r);
+
+/** remote_is_child() - is @pid a child of ours, one given up and still there included */
+bool remote_is_child(const struct remote *r, pid_t pid);
 
 /** reader_close_inherited() - close every descriptor but 0, 1 and 2: the reader holds nothing */
 void reader_close_inherited(void);

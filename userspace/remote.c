@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * remote - the child that does the reads which may block (remote.h).
+ *
+ * Child and parent speak over a socket pair of packets, made anew for each
+ * child: an answer can never be taken for that to a later question. The first
+ * packet of an answer says how it went; the data follows in chunks.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "remote.h"
+#include "text.h"
+#include "xalloc.h"
+
+/* How long one read may take before it is said to block. */
+#define READ_DEADLINE_MS	200
+/* After so much time lost to blocked reads, the deadline gets short. */
+#define BLOCKED_BUDGET_MS	1500
+#define SHORT_DEADLINE_MS	20
+
+#define CHUNK			(32 * 1024)
+#define PATH_SIZE		96
+
+enum what { READ_FILE, READ_LINK, READ_MEMORY };
+
+/** struct question - one packet from the parent */
+struct question {
+	enum what what;
+	pid_t tgid;
+	uint64_t addr;
+	uint64_t len;
+	char path[PATH_SIZE];
+};
+
+/** struct remote - the parent's side */
+struct remote {
+	/** @fd: our end; -1: there is no child and none could be made */
+	int fd;
+	pid_t pid;
+	uint64_t nr_blocked;
+	uint64_t nr_denied;
+	/** @lost_ms: time spent on reads that blocked */
+	uint64_t lost_ms;
+	/** @stuck: [nr_stuck] processes that are not asked again */
+	pid_t *stuck;
+	uint32_t nr_stuck;
+};
+
+/* --- the child --- */
+
+static ssize_t answer_file(const struct question *q, char *buf, size_t size)
+{
+	int fd = open(q->path, O_RDONLY | O_CLOEXEC);
+	size_t nr = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		got = read(fd, buf + nr, size - nr);
+		if (got > 0)
+			nr += got;
+	} while ((got > 0 && nr < size) || (got < 0 && errno == EINTR));
+	got = got < 0 && !nr ? -errno : (ssize_t)nr;
+	close(fd);
+	return got;
+}
+
+static ssize_t answer_link(const struct question *q, char *buf, size_t size)
+{
+	ssize_t got = readlink(q->path, buf, size);
+
+	return got < 0 ? -errno : got;
+}
+
+static ssize_t answer_memory(const struct question *q, char *buf, size_t size)
+{
+	struct iovec here = { buf, size };
+	struct iovec there = { (void *)(uintptr_t)q->addr, size };
+	ssize_t got = process_vm_readv(q->tgid, &here, 1, &there, 1, 0);
+
+	if (got < 0)
+		return -errno;
+	return (size_t)got == size ? got : -EFAULT;
+}
+
+static void send_answer(int fd, ssize_t result, const char *buf)
+{
+	int64_t head = result;
+
+	if (send(fd, &head, sizeof(head), MSG_NOSIGNAL) < 0)
+		_exit(0);
+	for (ssize_t sent = 0; sent < result; sent += CHUNK) {
+		size_t left = result - sent;
+
+		if (send(fd, buf + sent, left < CHUNK ? left : CHUNK, MSG_NOSIGNAL) < 0)
+			_exit(0);
+	}
+}
+
+static void answer_all(int fd)
+{
+	struct question q;
+
+	while (recv(fd, &q, sizeof(q), 0) == sizeof(q)) {
+		char *buf = malloc(q.len + 1);
+		ssize_t result;
+
+		if (!buf)
+			result = -ENOMEM;
+		else if (q.what == READ_FILE)
+			result = answer_file(&q, buf, q.len);
+		else if (q.what == READ_LINK)
+			result = answer_link(&q, buf, q.len);
+		else
+			result = answer_memory(&q, buf, q.len);
+		send_answer(fd, result, buf);
+		free(buf);
+	}
+}
+
+static void child_main(int fd, pid_t parent)
+{
+	/* Ends with the parent, however that ends. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+	dup2(fd, 0);
+	close_range(1, ~0U, 0);
+	answer_all(0);
+	_exit(0);
+}
+
+/* --- the parent --- */
+
+static int start_child(struct remote *r)
+{
+	pid_t parent = getpid();
+	int pair[2];
+
+	r->fd = -1;
+	r->pid = 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -1;
+	r->pid = fork();
+	if (r->pid < 0) {
+		r->pid = 0;
+		close(pair[0]);
+		close(pair[1]);
+		return -1;
+	}
+	if (!r->pid)
+		child_main(pair[1], parent);
+	close(pair[1]);
+	r->fd = pair[0];
+	return 0;
+}
+
+struct remote *remote_new(void)
+{
+	struct remote *r = xcalloc(1, sizeof(*r));
+
+	if (!start_child(r))
+		return r;
+	free(r);
+	return NULL;
+}
+
+/* A child stuck in the kernel dies when it can; nobody waits for that. */
+static void drop_child(struct remote *r)
+{
+	if (r->fd >= 0)
+		close(r->fd);
+	if (r->pid > 0) {
+		kill(r->pid, SIGKILL);
+		waitpid(r->pid, NULL, WNOHANG);
+	}
+	r->fd = -1;
+	r->pid = 0;
+}
+
+void remote_free(struct remote *r)
+{
+	if (!r)
+		return;
+	drop_child(r);
+	free(r->stuck);
+	free(r);
+}
+
+static bool is_stuck(const struct remote *r, pid_t tgid)
+{
+	for (uint32_t i = 0; i < r->nr_stuck; i++)
+		if (r->stuck[i] == tgid)
+			return true;
+	return false;
+}
+
+static uint64_t deadline_ms(const struct remote *r)
+{
+	return r->lost_ms < BLOCKED_BUDGET_MS ? READ_DEADLINE_MS : SHORT_DEADLINE_MS;
+}
+
+/* One packet by the moment @end_ns; the bytes or -1. */
+static ssize_t receive(int fd, void *buf, size_t size, uint64_t end_ns)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	for (;;) {
+		uint64_t now = now_ns();
+		int left = now < end_ns ? (end_ns - now) / 1000000 + 1 : 0;
+		int ready = poll(&pfd, 1, left);
+
+		if (ready > 0)
+			return recv(fd, buf, size, 0);
+		if (!ready || errno != EINTR)
+			return -1;
+	}
+}
+
+/* The read missed its deadline: count it and go on with another child. */
+static ssize_t give_up(struct remote *r, pid_t tgid, uint64_t began_ns)
+{
+	r->nr_blocked++;
+	r->lost_ms += (now_ns() - began_ns) / 1000000;
+	*vec_push(r->stuck, r->nr_stuck) = tgid;
+	drop_child(r);
+	start_child(r);
+	return -ETIMEDOUT;
+}
+
+static ssize_t ask(struct remote *r, const struct question *q, char *buf)
+{
+	uint64_t began = now_ns(), end = began + deadline_ms(r) * 1000000;
+	int64_t head;
+
+	if (is_stuck(r, q->tgid))
+		return -ETIMEDOUT;
+	if (r->fd < 0 && start_child(r))
+		return -ECHILD;
+	if (send(r->fd, q, sizeof(*q), MSG_NOSIGNAL) != sizeof(*q) ||
+	    receive(r->fd, &head, sizeof(head), end) != sizeof(head))
+		return give_up(r, q->tgid, began);
+	for (int64_t got = 0; got < head;) {
+		ssize_t n = receive(r->fd, buf + got, head - got, end);
+
+		if (n <= 0)
+			return give_up(r, q->tgid, began);
+		got += n;
+	}
+	if (head == -EPERM || head == -EACCES)
+		r->nr_denied++;
+	return head;
+}
+
+static ssize_t ask_path(struct remote *r, enum what what, pid_t tgid, const char *path, char *buf,
+			size_t size)
+{
+	struct question q = { .what = what, .tgid = tgid, .len = size - 1 };
+	ssize_t got;
+
+	if (snprintf(q.path, sizeof(q.path), "%s", path) >= (int)sizeof(q.path))
+		return -ENAMETOOLONG;
+	got = ask(r, &q, buf);
+	if (got >= 0)
+		buf[got] = '\0';
+	return got;
+}
+
+ssize_t remote_read_file(struct remote *r, pid_t tgid, const char *path, char *buf, size_t size)
+{
+	return ask_path(r, READ_FILE, tgid, path, buf, size);
+}
+
+ssize_t remote_read_link(struct remote *r, pid_t tgid, const char *path, char *buf, size_t size)
+{
+	return ask_path(r, READ_LINK, tgid, path, buf, size);
+}
+
+ssize_t remote_read_memory(struct remote *r, pid_t tgid, uint64_t addr, void *buf, size_t len)
+{
+	struct question q = { .what = READ_MEMORY, .tgid = tgid, .addr = addr, .len = len };
+
+	return ask(r, &q, buf);
+}
+
+uint64_t remote_blocked(const struct remote *r)
+{
+	return r->nr_blocked;
+}
+
+uint64_t remote_denied(const struct remote *r)
+{
+	return r->nr_denied;
+}
+
+pid_t remote_pid(const struct remote *r)
+{
+	return r->pid;
+}
+
+void reader_close_inherited(void)
+{
+	close_range(3, ~0U, 0);
+}
