@@ -11,11 +11,13 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,18 +31,26 @@
 /* After so much time lost to blocked reads, the deadline gets short. */
 #define BLOCKED_BUDGET_MS	1500
 #define SHORT_DEADLINE_MS	20
+/* Deadlines that a child may miss because it waits for a CPU. */
+#define MAX_PATIENCE		5
 
 #define CHUNK			(32 * 1024)
 #define PATH_SIZE		96
 
-enum what { READ_FILE, READ_LINK, READ_MEMORY };
+enum what { READ_FILE, READ_LINK, READ_MEMORY, COMPARE };
 
 /** struct question - one packet from the parent */
 struct question {
 	enum what what;
 	pid_t tgid;
+	/** @addr: READ_MEMORY: where */
 	uint64_t addr;
+	/** @len: room for the data */
 	uint64_t len;
+	/** @tids: COMPARE: the two threads */
+	pid_t tids[2];
+	/** @type: COMPARE: KCMP_* */
+	int type;
 	char path[PATH_SIZE];
 };
 
@@ -56,6 +66,9 @@ struct remote {
 	/** @stuck: [nr_stuck] processes that are not asked again */
 	pid_t *stuck;
 	uint32_t nr_stuck;
+	/** @left: [nr_left] children that were given up; they may be there still */
+	pid_t *left;
+	uint32_t nr_left;
 };
 
 /* --- the child --- */
@@ -96,13 +109,20 @@ static ssize_t answer_memory(const struct question *q, char *buf, size_t size)
 	return (size_t)got == size ? got : -EFAULT;
 }
 
+static ssize_t answer_compare(const struct question *q)
+{
+	long order = syscall(SYS_kcmp, q->tids[0], q->tids[1], q->type, 0, 0);
+
+	return order < 0 ? -errno : order;
+}
+
 static void send_answer(int fd, ssize_t result, const char *buf)
 {
 	int64_t head = result;
 
 	if (send(fd, &head, sizeof(head), MSG_NOSIGNAL) < 0)
 		_exit(0);
-	for (ssize_t sent = 0; sent < result; sent += CHUNK) {
+	for (ssize_t sent = 0; buf && sent < result; sent += CHUNK) {
 		size_t left = result - sent;
 
 		if (send(fd, buf + sent, left < CHUNK ? left : CHUNK, MSG_NOSIGNAL) < 0)
@@ -115,10 +135,12 @@ static void answer_all(int fd)
 	struct question q;
 
 	while (recv(fd, &q, sizeof(q), 0) == sizeof(q)) {
-		char *buf = malloc(q.len + 1);
+		char *buf = q.what == COMPARE ? NULL : malloc(q.len + 1);
 		ssize_t result;
 
-		if (!buf)
+		if (q.what == COMPARE)
+			result = answer_compare(&q);
+		else if (!buf)
 			result = -ENOMEM;
 		else if (q.what == READ_FILE)
 			result = answer_file(&q, buf, q.len);
@@ -185,7 +207,8 @@ static void drop_child(struct remote *r)
 		close(r->fd);
 	if (r->pid > 0) {
 		kill(r->pid, SIGKILL);
-		waitpid(r->pid, NULL, WNOHANG);
+		if (waitpid(r->pid, NULL, WNOHANG) <= 0)
+			*vec_push(r->left, r->nr_left) = r->pid;
 	}
 	r->fd = -1;
 	r->pid = 0;
@@ -197,6 +220,7 @@ void remote_free(struct remote *r)
 		return;
 	drop_child(r);
 	free(r->stuck);
+	free(r->left);
 	free(r);
 }
 
@@ -213,10 +237,31 @@ static uint64_t deadline_ms(const struct remote *r)
 	return r->lost_ms < BLOCKED_BUDGET_MS ? READ_DEADLINE_MS : SHORT_DEADLINE_MS;
 }
 
-/* One packet by the moment @end_ns; the bytes or -1. */
-static ssize_t receive(int fd, void *buf, size_t size, uint64_t end_ns)
+/* Does the child only wait for a CPU? Then the machine is busy, nothing blocks. */
+static bool child_is_runnable(const struct remote *r)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	char path[64], buf[256], *after_comm;
+	ssize_t got = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", r->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		got = read(fd, buf, sizeof(buf) - 1);
+		close(fd);
+	}
+	if (got <= 0)
+		return false;
+	buf[got] = '\0';
+	after_comm = strrchr(buf, ')');
+	return after_comm && !strncmp(after_comm, ") R", 3);
+}
+
+/* One packet by the moment @end_ns, or later if the child gets no CPU; the bytes or -1. */
+static ssize_t receive(const struct remote *r, void *buf, size_t size, uint64_t end_ns)
+{
+	struct pollfd pfd = { .fd = r->fd, .events = POLLIN };
+	int patience = MAX_PATIENCE;
 
 	for (;;) {
 		uint64_t now = now_ns();
@@ -224,9 +269,12 @@ static ssize_t receive(int fd, void *buf, size_t size, uint64_t end_ns)
 		int ready = poll(&pfd, 1, left);
 
 		if (ready > 0)
-			return recv(fd, buf, size, 0);
-		if (!ready || errno != EINTR)
+			return recv(r->fd, buf, size, 0);
+		if (ready < 0 && errno == EINTR)
+			continue;
+		if (ready < 0 || !patience-- || !child_is_runnable(r))
 			return -1;
+		end_ns = now + READ_DEADLINE_MS * 1000000ULL;
 	}
 }
 
@@ -251,10 +299,10 @@ static ssize_t ask(struct remote *r, const struct question *q, char *buf)
 	if (r->fd < 0 && start_child(r))
 		return -ECHILD;
 	if (send(r->fd, q, sizeof(*q), MSG_NOSIGNAL) != sizeof(*q) ||
-	    receive(r->fd, &head, sizeof(head), end) != sizeof(head))
+	    receive(r, &head, sizeof(head), end) != sizeof(head))
 		return give_up(r, q->tgid, began);
-	for (int64_t got = 0; got < head;) {
-		ssize_t n = receive(r->fd, buf + got, head - got, end);
+	for (int64_t got = 0; buf && got < head;) {
+		ssize_t n = receive(r, buf + got, head - got, end);
 
 		if (n <= 0)
 			return give_up(r, q->tgid, began);
@@ -296,6 +344,16 @@ ssize_t remote_read_memory(struct remote *r, pid_t tgid, uint64_t addr, void *bu
 	return ask(r, &q, buf);
 }
 
+int remote_kcmp(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type)
+{
+	struct question q = {
+		.what = COMPARE, .tgid = tgid, .tids = { tid1, tid2 }, .type = type
+	};
+	ssize_t order = ask(r, &q, NULL);
+
+	return order < 0 ? order : !order;
+}
+
 uint64_t remote_blocked(const struct remote *r)
 {
 	return r->nr_blocked;
@@ -309,6 +367,14 @@ uint64_t remote_denied(const struct remote *r)
 pid_t remote_pid(const struct remote *r)
 {
 	return r->pid;
+}
+
+bool remote_is_child(const struct remote *r, pid_t pid)
+{
+	for (uint32_t i = 0; i < r->nr_left; i++)
+		if (r->left[i] == pid)
+			return true;
+	return pid && pid == r->pid;
 }
 
 void reader_close_inherited(void)
