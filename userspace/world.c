@@ -194,6 +194,8 @@ void world_free(struct world *w)
 		free(w->resources[i].key);
 		free(w->resources[i].releasers);
 	}
+	if (w->futexes)
+		w->futexes_free(w->futexes);
 	index_free(w->index);
 	free(w->tasks);
 	free(w->waits);

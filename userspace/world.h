@@ -142,8 +142,9 @@ struct unseen {
 	uint64_t denied_reads;
 };
 
-struct snapshot;
+struct futex_cache;
 struct remote;
+struct snapshot;
 
 /** struct world - one look */
 struct world {
@@ -160,6 +161,10 @@ struct world {
 	const struct snapshot *snap;
 	/** @remote: reads that may block; borrowed */
 	struct remote *remote;
+	/** @futexes: what was read of processes that share futexes; futex_owner.c only */
+	struct futex_cache *futexes;
+	/** @futexes_free: frees futexes; NULL as long as that is */
+	void (*futexes_free)(struct futex_cache *cache);
 	/** @index: lookup tables; world.c and the scans only */
 	struct world_index *index;
 };

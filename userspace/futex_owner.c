@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0
+/* futex_owner - whose thread is meant by a number in a futex word (futex_owner.h) */
+#include <dirent.h>
+#include <errno.h>
+#include <linux/kcmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "futex_owner.h"
+#include "xalloc.h"
+
+/* The initial PID namespace; fixed since Linux 3.8 (include/linux/proc_ns.h). */
+#define INITIAL_PID_NS	"pid:[4026531836]"
+
+/* kcmp() can block behind an exec of the other process. */
+#define KCMP_LIMIT_US	200000
+
+/** struct space - what was read of a process, each part once */
+struct space {
+	pid_t tgid;
+	bool maps_tried;
+	bool ids_tried;
+	/** @maps_err, @ids_err: 0 or -errno */
+	int maps_err;
+	int ids_err;
+	/** @nested: its threads have numbers in more than one PID namespace */
+	bool nested;
+	struct proc_maps maps;
+};
+
+/** struct nested - a thread with a number of its own in a nested PID namespace */
+struct nested {
+	uint32_t task;
+	pid_t number;
+};
+
+/** struct futex_cache - the processes read for one world */
+struct futex_cache {
+	/** @spaces: [nr_spaces] one for each process asked about (owned) */
+	struct space *spaces;
+	uint32_t nr_spaces;
+	/** @nested: [nr_nested] every such thread, once scanned is set */
+	struct nested *nested;
+	uint32_t nr_nested;
+	bool scanned;
+	/** @complete: every process could be read, and none is hidden from here */
+	bool complete;
+};
+
+static void cache_free(struct futex_cache *cache)
+{
+	for (uint32_t i = 0; i < cache->nr_spaces; i++)
+		if (cache->spaces[i].maps_tried && !cache->spaces[i].maps_err)
+			proc_maps_free(&cache->spaces[i].maps);
+	free(cache->spaces);
+	free(cache->nested);
+	free(cache);
+}
+
+static struct futex_cache *cache_of(struct world *w)
+{
+	if (!w->futexes) {
+		w->futexes = xcalloc(1, sizeof(*w->futexes));
+		w->futexes_free = cache_free;
+	}
+	return w->futexes;
+}
+
+/* Valid until the next call. */
+static struct space *space_of(struct world *w, pid_t tgid)
+{
+	struct futex_cache *cache = cache_of(w);
+	struct space *space;
+
+	/* Backwards: a process's threads are mostly resolved one after the other. */
+	for (uint32_t i = cache->nr_spaces; i-- > 0;)
+		if (cache->spaces[i].tgid == tgid)
+			return &cache->spaces[i];
+	space = vec_push(cache->spaces, cache->nr_spaces);
+	space->tgid = tgid;
+	return space;
+}
+
+static const struct proc_maps *maps_of(struct world *w, pid_t tgid)
+{
+	struct space *space = space_of(w, tgid);
+
+	if (!space->maps_tried) {
+		space->maps_err = proc_maps_read(w->remote, tgid, &space->maps);
+		space->maps_tried = true;
+	}
+	return space->maps_err ? NULL : &space->maps;
+}
+
+/* All threads of a process are in one PID namespace: its leader tells. */
+static const struct space *ids_of(struct world *w, pid_t tgid)
+{
+	struct space *space = space_of(w, tgid);
+	struct proc_ids ids;
+
+	if (!space->ids_tried) {
+		space->ids_err = proc_ids(tgid, tgid, &ids);
+		space->nested = !space->ids_err && ids.nested;
+		space->ids_tried = true;
+	}
+	return space;
+}
+
+const struct proc_map *futex_map(struct world *w, pid_t tgid, uint64_t addr)
+{
+	const struct proc_maps *maps = maps_of(w, tgid);
+
+	return maps ? proc_maps_find(maps, addr) : NULL;
+}
+
+static uint32_t nested_thread(struct world *w, pid_t tgid, pid_t number)
+{
+	const uint32_t *tasks;
+	uint32_t nr = world_process(w, tgid, &tasks);
+	struct proc_ids ids;
+
+	for (uint32_t i = 0; i < nr; i++)
+		if (!proc_ids(tgid, w->tasks[tasks[i]].tid, &ids) && ids.ns_tid == number)
+			return tasks[i];
+	return NO_INDEX;
+}
+
+uint32_t futex_thread(struct world *w, pid_t tgid, pid_t number)
+{
+	const struct space *space = ids_of(w, tgid);
+	uint32_t task;
+
+	if (space->ids_err)
+		return NO_INDEX;
+	if (space->nested)
+		return nested_thread(w, tgid, number);
+	task = world_find_task(w, number);
+	return task != NO_INDEX && w->tasks[task].tgid == tgid ? task : NO_INDEX;
+}
+
+/* Is no process hidden from the reader, by its rights or its PID namespace? */
+static bool sees_all(void)
+{
+	char ns[64] = "";
+
+	return !geteuid() && readlink("/proc/self/ns/pid", ns, sizeof(ns) - 1) > 0 &&
+	       !strcmp(ns, INITIAL_PID_NS);
+}
+
+static void scan_process(struct world *w, pid_t tgid)
+{
+	struct futex_cache *cache = w->futexes;
+	const struct space *space = ids_of(w, tgid);
+	const uint32_t *tasks;
+	uint32_t nr;
+
+	/* One that has ended meanwhile owns nothing. */
+	if (space->ids_err && space->ids_err != -ENOENT && space->ids_err != -ESRCH)
+		cache->complete = false;
+	if (!space->nested)
+		return;
+	nr = world_process(w, tgid, &tasks);
+	for (uint32_t i = 0; i < nr; i++) {
+		struct proc_ids ids;
+		struct nested *nested;
+
+		if (proc_ids(tgid, w->tasks[tasks[i]].tid, &ids))
+			continue;
+		nested = vec_push(cache->nested, cache->nr_nested);
+		nested->task = tasks[i];
+		nested->number = ids.ns_tid;
+	}
+}
+
+static const struct futex_cache *scan(struct world *w)
+{
+	struct futex_cache *cache = cache_of(w);
+
+	if (cache->scanned)
+		return cache;
+	cache->scanned = true;
+	cache->complete = sees_all();
+	for (uint32_t i = 0; i < w->nr_tasks; i++)
+		if (w->tasks[i].tid == w->tasks[i].tgid && !w->tasks[i].kthread)
+			scan_process(w, w->tasks[i].tgid);
+	return cache;
+}
+
+/* Every thread of the machine that calls itself @number; to be freed. */
+static uint32_t *namesakes(struct world *w, pid_t number, uint32_t *nr_ret)
+{
+	const struct futex_cache *cache = scan(w);
+	uint32_t task = world_find_task(w, number);
+	uint32_t *tasks = NULL;
+
+	*nr_ret = 0;
+	if (task != NO_INDEX && !w->tasks[task].kthread && !ids_of(w, w->tasks[task].tgid)->nested)
+		*vec_push(tasks, *nr_ret) = task;
+	for (uint32_t i = 0; i < cache->nr_nested; i++)
+		if (cache->nested[i].number == number)
+			*vec_push(tasks, *nr_ret) = cache->nested[i].task;
+	return tasks;
+}
+
+/* Does process @tgid share the address space of @other? 1, 0, or -1: not known. */
+static int shares_memory(pid_t tgid, pid_t other)
+{
+	struct itimerval limit = { .it_value.tv_usec = KCMP_LIMIT_US };
+	pid_t child = fork();
+	int status;
+
+	if (child < 0)
+		return -1;
+	if (!child) {
+		long differs;
+
+		signal(SIGALRM, SIG_DFL);
+		setitimer(ITIMER_REAL, &limit, NULL);
+		differs = syscall(SYS_kcmp, tgid, other, KCMP_VM, 0, 0);
+		_exit(differs < 0 ? 2 : differs > 0);
+	}
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+		return -1;
+	return !WEXITSTATUS(status);
+}
+
+/* Does process @tgid share the place at @offset of what @map maps? -1: not known. */
+static int maps_place(struct world *w, pid_t tgid, const struct proc_map *map, uint64_t offset)
+{
+	const struct proc_maps *maps = maps_of(w, tgid);
+
+	if (!maps)
+		return -1;
+	for (uint32_t i = 0; i < maps->nr; i++) {
+		const struct proc_map *m = &maps->map[i];
+
+		if (m->shared && m->inode == map->inode && m->dev_major == map->dev_major &&
+		    m->dev_minor == map->dev_minor && offset >= m->offset &&
+		    offset - m->offset < m->end - m->start)
+			return 1;
+	}
+	return 0;
+}
+
+/* Has a thread come up since the tasks were listed, which may be the one meant? */
+static bool has_new_thread(const struct world *w, pid_t tgid)
+{
+	char path[32];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", tgid);
+	dir = opendir(path);
+	if (!dir)
+		return true;
+	while (!found && (entry = readdir(dir))) {
+		pid_t tid = atoi(entry->d_name);
+
+		found = tid > 0 && world_find_task(w, tid) == NO_INDEX;
+	}
+	closedir(dir);
+	return found;
+}
+
+static bool is_new_task(const struct world *w, pid_t tid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d", tid);
+	return world_find_task(w, tid) == NO_INDEX && !access(path, F_OK);
+}
+
+/* One that has exited is no owner any more: its memory goes on without it. */
+static enum owner alive(const struct world *w, uint32_t task, uint32_t *task_ret)
+{
+	*task_ret = task;
+	return w->tasks[task].exiting ? OWNER_GONE : OWNER_TASK;
+}
+
+/** struct match - the threads of the machine that can be meant */
+struct match {
+	uint32_t nr;
+	uint32_t task;
+	/** @unsure: one more may be, or may not */
+	bool unsure;
+};
+
+static void match_add(struct match *match, int is, uint32_t task)
+{
+	if (is < 0) {
+		match->unsure = true;
+	} else if (is) {
+		match->nr++;
+		match->task = task;
+	}
+}
+
+static enum owner match_result(const struct world *w, const struct match *match,
+			       uint32_t *task_ret)
+{
+	if (match->unsure || match->nr > 1)
+		return OWNER_UNKNOWN;
+	return match->nr ? alive(w, match->task, task_ret) : OWNER_GONE;
+}
+
+/* Processes can share memory without being one (vfork, some runtimes). */
+static enum owner owner_elsewhere(struct world *w, pid_t tgid, pid_t number, uint32_t *task_ret)
+{
+	struct match match = { 0 };
+	uint32_t nr, *tasks = namesakes(w, number, &nr);
+
+	for (uint32_t i = 0; i < nr; i++)
+		if (w->tasks[tasks[i]].tgid != tgid && !w->tasks[tasks[i]].exiting)
+			match_add(&match, shares_memory(tgid, w->tasks[tasks[i]].tgid), tasks[i]);
+	free(tasks);
+	return match_result(w, &match, task_ret);
+}
+
+static enum owner owner_private(struct world *w, pid_t tgid, pid_t number, uint32_t *task_ret)
+{
+	uint32_t task = futex_thread(w, tgid, number);
+
+	if (task != NO_INDEX)
+		return alive(w, task, task_ret);
+	if (ids_of(w, tgid)->ids_err || has_new_thread(w, tgid) || is_new_task(w, number))
+		return OWNER_UNKNOWN;
+	return owner_elsewhere(w, tgid, number, task_ret);
+}
+
+static enum owner owner_shared(struct world *w, const struct proc_map *map, uint64_t offset,
+			       pid_t number, uint32_t *task_ret)
+{
+	struct match match = { 0 };
+	uint32_t nr, *tasks = namesakes(w, number, &nr);
+
+	for (uint32_t i = 0; i < nr; i++)
+		if (!w->tasks[tasks[i]].exiting)
+			match_add(&match, maps_place(w, w->tasks[tasks[i]].tgid, map, offset),
+				  tasks[i]);
+	free(tasks);
+	if (!match.nr && (!w->futexes->complete || is_new_task(w, number)))
+		return OWNER_UNKNOWN;
+	return match_result(w, &match, task_ret);
+}
+
+enum owner futex_owner(struct world *w, pid_t tgid, uint64_t addr, pid_t number,
+		       uint32_t *task_ret)
+{
+	const struct proc_map *map = futex_map(w, tgid, addr);
+
+	*task_ret = NO_INDEX;
+	if (!map)
+		return OWNER_UNKNOWN;
+	if (!map->shared)
+		return owner_private(w, tgid, number, task_ret);
+	if (!map->inode)
+		return OWNER_UNKNOWN;
+	return owner_shared(w, map, addr - map->start + map->offset, number, task_ret);
+}

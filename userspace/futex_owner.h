@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * futex_owner - whose thread is meant by a number in a futex word.
+ *
+ * The number is of the owner's innermost PID namespace, and the owner must map
+ * the word: a thread of the same address space, or for shared memory one of a
+ * process that maps the same place of the same file. What is read of a process
+ * is kept until the world is freed.
+ */
+#ifndef FUTEX_OWNER_H
+#define FUTEX_OWNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "proc.h"
+#include "world.h"
+
+/** enum owner - what is known of an owner */
+enum owner { OWNER_UNKNOWN, OWNER_TASK, OWNER_GONE };
+
+/**
+ * futex_map() - the mapping of process @tgid that holds @addr
+ *
+ * Return: borrowed until the world is freed; NULL: none, or not readable.
+ */
+const struct proc_map *futex_map(struct world *w, pid_t tgid, uint64_t addr);
+
+/** futex_thread() - the thread of process @tgid that calls itself @number, or NO_INDEX */
+uint32_t futex_thread(struct world *w, pid_t tgid, pid_t number);
+
+/**
+ * futex_owner() - the thread that a word at @addr of process @tgid names
+ * @number: the TID in the word
+ * @task_ret: set to the task for OWNER_TASK
+ *
+ * Return: OWNER_GONE only if every thread that could be meant was looked at;
+ * OWNER_UNKNOWN also where more than one can be.
+ */
+enum owner futex_owner(struct world *w, pid_t tgid, uint64_t addr, pid_t number,
+		       uint32_t *task_ret);
+
+#endif /* FUTEX_OWNER_H */
