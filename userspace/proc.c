@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+/* proc - what /proc tells of a task (proc.h) */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proc.h"
+#include "remote.h"
+#include "xalloc.h"
+
+/* PF_KTHREAD of the kernel's sched.h; field 9 of stat shows it. */
+#define PF_KTHREAD	0x00200000
+
+#define PATH_SIZE	64
+
+/* Files that take no lock a stuck task can hold; bytes read, or -errno. */
+static ssize_t read_direct(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	got = read(fd, buf, size - 1);
+	got = got < 0 ? -errno : got;
+	close(fd);
+	if (got >= 0)
+		buf[got] = '\0';
+	return got;
+}
+
+/* --- tasks --- */
+
+/* Fields of stat from the state on; the name before may hold anything. */
+static bool parse_stat(const char *buf, struct task *t)
+{
+	const char *open = strchr(buf, '('), *close = strrchr(buf, ')');
+	unsigned long long start;
+	unsigned int flags;
+	size_t len;
+	int ppid;
+
+	if (!open || !close || close < open)
+		return false;
+	if (sscanf(close + 1,
+		   " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		   &t->state, &ppid, &flags, &start) != 4)
+		return false;
+	len = close - open - 1;
+	if (len >= sizeof(t->comm))
+		len = sizeof(t->comm) - 1;
+	memcpy(t->comm, open + 1, len);
+	t->ppid = ppid;
+	t->start_ticks = start;
+	t->kthread = flags & PF_KTHREAD;
+	t->exiting = t->state == 'Z' || t->state == 'X' || t->state == 'x';
+	t->suspended = t->state == 'T' ? "stopped" : t->state == 't' ? "traced" : NULL;
+	return true;
+}
+
+static void add_thread(struct world *w, pid_t tgid, pid_t tid)
+{
+	struct task parsed = { 0 }, *t;
+	char path[PATH_SIZE], buf[1024];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", tgid, tid);
+	if (read_direct(path, buf, sizeof(buf)) <= 0 || !parse_stat(buf, &parsed))
+		return;
+	t = world_add_task(w, tid, tgid);
+	parsed.tid = tid;
+	parsed.tgid = tgid;
+	parsed.wait = NO_INDEX;
+	*t = parsed;
+}
+
+static void add_process(struct world *w, pid_t tgid)
+{
+	char path[PATH_SIZE];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", tgid);
+	dir = opendir(path);
+	if (!dir) {
+		w->unseen.denied_reads += errno == EACCES || errno == EPERM;
+		return;
+	}
+	while ((entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			add_thread(w, tgid, atoi(entry->d_name));
+	closedir(dir);
+}
+
+void proc_tasks(struct world *w)
+{
+	pid_t self = getpid();
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+
+	if (!dir) {
+		w->unseen.denied_reads++;
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		pid_t tgid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
+
+		if (tgid && tgid != self && !remote_is_child(w->remote, tgid))
+			add_process(w, tgid);
+	}
+	closedir(dir);
+}
+
+pid_t proc_pgrp(pid_t tgid)
+{
+	char path[PATH_SIZE], buf[1024], *close;
+	int pgrp;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", tgid);
+	if (read_direct(path, buf, sizeof(buf)) <= 0)
+		return -1;
+	close = strrchr(buf, ')');
+	return close && sscanf(close + 1, " %*c %*d %d", &pgrp) == 1 ? pgrp : -1;
+}
+
+/* --- one task --- */
+
+int proc_wchan(struct remote *remote, pid_t tgid, pid_t tid, char *buf, size_t size)
+{
+	char path[PATH_SIZE];
+	ssize_t got;
+
+	buf[0] = '\0';
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/wchan", tgid, tid);
+	got = remote_read_file(remote, tgid, path, buf, size);
+	if (got < 0) {
+		buf[0] = '\0';
+		return got;
+	}
+	buf[strcspn(buf, ".\n")] = '\0';
+	if (!strcmp(buf, "0"))
+		buf[0] = '\0';
+	return 0;
+}
+
+int proc_syscall(struct remote *remote, pid_t tgid, pid_t tid, struct proc_syscall *ret)
+{
+	unsigned long long a[6], sp, pc;
+	char path[PATH_SIZE], buf[256];
+	ssize_t got;
+	long nr;
+
+	*ret = (struct proc_syscall){ .nr = -1 };
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", tgid, tid);
+	got = remote_read_file(remote, tgid, path, buf, sizeof(buf));
+	if (got < 0)
+		return got;
+	if (sscanf(buf, "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &nr, &a[0], &a[1], &a[2],
+		   &a[3], &a[4], &a[5], &sp, &pc) != 9)
+		return 0;
+	ret->nr = nr;
+	for (int i = 0; i < 6; i++)
+		ret->args[i] = a[i];
+	ret->sp = sp;
+	ret->pc = pc;
+	return 0;
+}
+
+/* The last number of a line "Name:\t1\t2\t3"; *nr_ret: how many there are. */
+static pid_t last_number(const char *line, int *nr_ret)
+{
+	pid_t number = 0;
+	char *end;
+
+	for (*nr_ret = 0; *line && *line != '\n'; (*nr_ret)++, line = end) {
+		long next = strtol(line, &end, 10);
+
+		if (end == line)
+			break;
+		number = next;
+	}
+	return number;
+}
+
+static const char *find_line(const char *buf, const char *name)
+{
+	const char *line = strstr(buf, name);
+
+	return line ? line + strlen(name) : NULL;
+}
+
+int proc_ids(pid_t tgid, pid_t tid, struct proc_ids *ret)
+{
+	char path[PATH_SIZE], buf[4096];
+	const char *line;
+	ssize_t got;
+	int nr = 0;
+
+	*ret = (struct proc_ids){ 0 };
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", tgid, tid);
+	got = read_direct(path, buf, sizeof(buf));
+	if (got < 0)
+		return got;
+	/* The name comes first and is escaped: no line of it looks like another. */
+	line = find_line(buf, "\nNSpid:");
+	ret->ns_tid = line ? last_number(line, &nr) : tid;
+	ret->nested = nr > 1;
+	line = find_line(buf, "\nSigBlk:");
+	ret->blocked = line ? strtoull(line, NULL, 16) : 0;
+	line = find_line(buf, "\nSigCgt:");
+	ret->caught = line ? strtoull(line, NULL, 16) : 0;
+	return 0;
+}
+
+pid_t proc_tracer(pid_t tgid, pid_t tid)
+{
+	char path[PATH_SIZE], buf[4096];
+	const char *line;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", tgid, tid);
+	if (read_direct(path, buf, sizeof(buf)) < 0)
+		return -1;
+	line = find_line(buf, "\nTracerPid:");
+	return line ? strtol(line, NULL, 10) : -1;
+}
+
+/* --- timers --- */
+
+static uint64_t signal_bit(int sig)
+{
+	return 1ULL << (sig - 1);
+}
+
+/* Does the timer whose lines start at @at send one of @signals to @tid? */
+static bool timer_interrupts(const char *at, pid_t tid, uint64_t signals)
+{
+	const char *notify = find_line(at, "\nnotify:");
+	char how[16], whom[16];
+	int sig, target;
+
+	if (!notify || sscanf(at, " %d", &sig) != 1 || sig < 1 || sig > 64)
+		return false;
+	if (sscanf(notify, " %15[a-z]/%15[a-z].%d", how, whom, &target) != 3)
+		return false;
+	return signals & signal_bit(sig) && strcmp(how, "none") &&
+	       (!strcmp(whom, "pid") || target == tid);
+}
+
+/*
+ * Is there a timer whose signal is among @signals? /proc does not tell which
+ * are armed: one that runs a handler counts, as ending waits is what it is for.
+ */
+static bool has_timer(pid_t tgid, pid_t tid, uint64_t signals)
+{
+	char path[PATH_SIZE], buf[4096];
+	const char *at;
+
+	snprintf(path, sizeof(path), "/proc/%d/timers", tgid);
+	if (read_direct(path, buf, sizeof(buf)) <= 0)
+		return false;
+	for (at = find_line(buf, "\nsignal:"); at; at = find_line(at, "\nsignal:"))
+		if (timer_interrupts(at, tid, signals))
+			return true;
+	return false;
+}
+
+enum timed proc_timed(pid_t tgid, pid_t tid)
+{
+	uint64_t interval = signal_bit(SIGALRM) | signal_bit(SIGVTALRM) | signal_bit(SIGPROF);
+	struct proc_ids ids;
+	uint64_t handled;
+
+	if (proc_ids(tgid, tid, &ids))
+		return TIMED_UNKNOWN;
+	handled = ids.caught & ~ids.blocked;
+	if (handled && has_timer(tgid, tid, handled))
+		return TIMED_YES;
+	return handled & interval ? TIMED_UNKNOWN : TIMED_NO;
+}
+
+/* --- mappings --- */
+
+/* Read a file of unknown size; its bytes (free them) or NULL with -errno in *err. */
+static char *read_whole(struct remote *remote, pid_t tgid, const char *path, int *err)
+{
+	size_t size = 64 * 1024;
+
+	for (;; size *= 4) {
+		char *buf = xcalloc(1, size);
+		ssize_t got = remote_read_file(remote, tgid, path, buf, size);
+
+		if (got >= 0 && (size_t)got < size - 1)
+			return buf;
+		free(buf);
+		if (got < 0 || size > (64 << 20)) {
+			*err = got < 0 ? got : -EFBIG;
+			return NULL;
+		}
+	}
+}
+
+static bool parse_map(char *line, struct proc_map *map)
+{
+	unsigned long long start, end, offset, inode;
+	char perms[8];
+	int path_at = 0;
+
+	if (sscanf(line, "%llx-%llx %7s %llx %x:%x %llu %n", &start, &end, perms, &offset,
+		   &map->dev_major, &map->dev_minor, &inode, &path_at) < 7)
+		return false;
+	map->start = start;
+	map->end = end;
+	map->offset = offset;
+	map->inode = inode;
+	map->executable = perms[2] == 'x';
+	map->shared = perms[3] == 's';
+	map->path = xstrdup(path_at ? line + path_at : "");
+	return true;
+}
+
+int proc_maps_read(struct remote *remote, pid_t tgid, struct proc_maps *ret)
+{
+	char path[PATH_SIZE], *buf, *line, *rest;
+	int err = 0;
+
+	*ret = (struct proc_maps){ 0 };
+	snprintf(path, sizeof(path), "/proc/%d/maps", tgid);
+	buf = read_whole(remote, tgid, path, &err);
+	if (!buf)
+		return err;
+	for (rest = buf; (line = strsep(&rest, "\n"));) {
+		struct proc_map map = { 0 };
+
+		if (parse_map(line, &map))
+			*vec_push(ret->map, ret->nr) = map;
+	}
+	free(buf);
+	return 0;
+}
+
+void proc_maps_free(struct proc_maps *maps)
+{
+	for (uint32_t i = 0; i < maps->nr; i++)
+		free(maps->map[i].path);
+	free(maps->map);
+	*maps = (struct proc_maps){ 0 };
+}
+
+const struct proc_map *proc_maps_find(const struct proc_maps *maps, uint64_t addr)
+{
+	uint32_t low = 0, high = maps->nr;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		const struct proc_map *map = &maps->map[mid];
+
+		if (addr >= map->start && addr < map->end)
+			return map;
+		if (addr < map->start)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
