@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/* locks - file locks as /proc lists them (locks.h) */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "locks.h"
+#include "xalloc.h"
+
+static enum file_lock_class parse_class(const char *word)
+{
+	static const struct {
+		const char *word;
+		enum file_lock_class class;
+	} classes[] = {
+		{ "FLOCK", FILE_LOCK_FLOCK },
+		{ "POSIX", FILE_LOCK_POSIX },
+		{ "OFDLCK", FILE_LOCK_OFD },
+		{ "LEASE", FILE_LOCK_LEASE },
+		{ "DELEG", FILE_LOCK_LEASE },
+	};
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+		if (!strcmp(word, classes[i].word))
+			return classes[i].class;
+	return FILE_LOCK_OTHER;
+}
+
+bool file_lock_parse(const char *line, struct file_lock *ret)
+{
+	unsigned long long ino, start;
+	char class[16], type[16], end[24];
+	const char *at = strchr(line, ':');
+
+	if (!at)
+		return false;
+	at += 1 + strspn(at + 1, " ");
+	ret->waiter = !strncmp(at, "->", 2);
+	if (ret->waiter)
+		at += 2;
+	if (sscanf(at, " %15s %*s %15s %d %x:%x:%llu %llu %23s", class, type, &ret->pid,
+		   &ret->dev_major, &ret->dev_minor, &ino, &start, end) != 8)
+		return false;
+	ret->class = parse_class(class);
+	ret->write = !strcmp(type, "WRITE");
+	ret->ino = ino;
+	ret->start = start;
+	ret->end = strcmp(end, "EOF") ? strtoull(end, NULL, 10) : FILE_LOCK_EOF;
+	return true;
+}
+
+bool file_lock_equal(const struct file_lock *a, const struct file_lock *b)
+{
+	return a->class == b->class && a->waiter == b->waiter && a->write == b->write &&
+	       a->pid == b->pid && a->dev_major == b->dev_major && a->dev_minor == b->dev_minor &&
+	       a->ino == b->ino && a->start == b->start && a->end == b->end;
+}
+
+int file_locks_read(struct file_locks *ret)
+{
+	FILE *file = fopen("/proc/locks", "re");
+	char line[256];
+
+	*ret = (struct file_locks){ 0 };
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		struct file_lock lock;
+
+		if (file_lock_parse(line, &lock))
+			*vec_push(ret->lock, ret->nr) = lock;
+	}
+	fclose(file);
+	return 0;
+}
+
+void file_locks_free(struct file_locks *locks)
+{
+	free(locks->lock);
+	*locks = (struct file_locks){ 0 };
+}
