@@ -196,6 +196,8 @@ void world_free(struct world *w)
 	}
 	if (w->futexes)
 		w->futexes_free(w->futexes);
+	if (w->fds)
+		w->fds_free(w->fds);
 	index_free(w->index);
 	free(w->tasks);
 	free(w->waits);

@@ -142,6 +142,7 @@ struct unseen {
 	uint64_t denied_reads;
 };
 
+struct fdscan;
 struct futex_cache;
 struct remote;
 struct snapshot;
@@ -165,6 +166,10 @@ struct world {
 	struct futex_cache *futexes;
 	/** @futexes_free: frees futexes; NULL as long as that is */
 	void (*futexes_free)(struct futex_cache *cache);
+	/** @fds: who holds which descriptors; by way of fdscan.h */
+	struct fdscan *fds;
+	/** @fds_free: frees fds; NULL as long as that is */
+	void (*fds_free)(struct fdscan *scan);
 	/** @index: lookup tables; world.c and the scans only */
 	struct world_index *index;
 };

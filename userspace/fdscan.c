@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+/* fdscan - who holds which pipe ends, files and file locks (fdscan.h) */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fdscan.h"
+#include "remote.h"
+#include "world.h"
+#include "xalloc.h"
+
+#define PATH_SIZE	64
+
+/* Enough of a link to tell a pipe with its number, or a path. */
+#define LINK_SIZE	48
+
+static void scan_free(struct fdscan *scan)
+{
+	for (uint32_t i = 0; i < scan->nr_tables; i++)
+		free(scan->tables[i].tasks);
+	free(scan->tables);
+	free(scan->pipes);
+	free(scan->files);
+	free(scan->locks);
+	file_locks_free(&scan->held);
+	free(scan);
+}
+
+/* --- one table ------------------------------------------------------------ */
+
+/* The mode of the link itself tells how the file is open; nothing is followed. */
+static struct fd_end read_end(DIR *dir, const char *name, uint32_t table)
+{
+	struct fd_end end = { .table = table, .fd = atoi(name) };
+	struct stat st;
+
+	if (!fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW)) {
+		end.readable = st.st_mode & S_IRUSR;
+		end.writable = st.st_mode & S_IWUSR;
+	}
+	return end;
+}
+
+static void scan_fd(struct fdscan *scan, DIR *dir, const char *name, uint32_t table)
+{
+	char link[LINK_SIZE];
+	ssize_t n = readlinkat(dirfd(dir), name, link, sizeof(link) - 1);
+	unsigned long long ino;
+
+	if (n <= 0)
+		return;
+	link[n] = '\0';
+	if (link[0] == '/') {
+		*vec_push(scan->files, scan->nr_files) = read_end(dir, name, table);
+	} else if (sscanf(link, "pipe:[%llu]", &ino) == 1) {
+		struct fd_end *end = vec_push(scan->pipes, scan->nr_pipes);
+
+		*end = read_end(dir, name, table);
+		end->ino = ino;
+	}
+}
+
+/* 0; -ESRCH: the thread is gone; or another error */
+static int scan_table(struct fdscan *scan, uint32_t table)
+{
+	struct fd_table *t = &scan->tables[table];
+	struct dirent *entry;
+	char path[PATH_SIZE];
+	DIR *dir;
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", t->tgid, t->tid);
+	dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? -ESRCH : -errno;
+	for (errno = 0; (entry = readdir(dir)); errno = 0)
+		if (entry->d_name[0] != '.')
+			scan_fd(scan, dir, entry->d_name, table);
+	err = errno;
+	closedir(dir);
+	return err == ENOENT ? -ESRCH : -err;
+}
+
+/* --- one process ---------------------------------------------------------- */
+
+static uint32_t add_table(struct fdscan *scan, const struct task *task)
+{
+	struct fd_table *table = vec_push(scan->tables, scan->nr_tables);
+
+	table->tgid = task->tgid;
+	table->tid = task->tid;
+	return scan->nr_tables - 1;
+}
+
+static void add_member(struct fd_table *table, uint32_t task)
+{
+	*vec_push(table->tasks, table->nr_tasks) = task;
+}
+
+/* Does the thread use that table? If it cannot be told, the scan is incomplete. */
+static bool shares_table(struct world *w, struct fdscan *scan, const struct fd_table *table,
+			 const struct task *task)
+{
+	int same = remote_kcmp(w->remote, table->tgid, table->tid, task->tid, KCMP_FILES);
+
+	if (same >= 0)
+		return same;
+	if (same == -ESRCH)
+		return false;
+	scan->incomplete = true;
+	return true;
+}
+
+/* A table of its own, for @task; false if that is gone or cannot be read. */
+static bool scan_task(struct world *w, struct fdscan *scan, uint32_t task)
+{
+	uint32_t table = add_table(scan, &w->tasks[task]);
+	int err = scan_table(scan, table);
+
+	if (err == -EACCES || err == -EPERM)
+		w->unseen.denied_reads++;
+	if (err && err != -ESRCH)
+		scan->incomplete = true;
+	add_member(&scan->tables[table], task);
+	return !err;
+}
+
+/*
+ * Threads nearly always share their process's table; the few that do not are
+ * scanned each by itself. A denied process is asked once only.
+ */
+static void scan_process(struct world *w, struct fdscan *scan, const uint32_t *tasks, uint32_t nr)
+{
+	uint32_t shared = NO_INDEX;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		const struct task *task = &w->tasks[tasks[i]];
+
+		if (task->exiting)
+			continue;
+		if (shared != NO_INDEX && shares_table(w, scan, &scan->tables[shared], task))
+			add_member(&scan->tables[shared], tasks[i]);
+		else if (scan_task(w, scan, tasks[i]) && shared == NO_INDEX)
+			shared = scan->nr_tables - 1;
+		else if (shared == NO_INDEX && scan->incomplete)
+			return;
+	}
+}
+
+static void scan_all(struct world *w, struct fdscan *scan)
+{
+	for (uint32_t i = 0; i < w->nr_tasks; i++) {
+		const uint32_t *tasks;
+		uint32_t nr;
+
+		if (w->tasks[i].kthread)
+			continue;
+		nr = world_process(w, w->tasks[i].tgid, &tasks);
+		if (nr && tasks[0] == i)
+			scan_process(w, scan, tasks, nr);
+	}
+}
+
+static struct fdscan *get_scan(struct world *w)
+{
+	if (!w->fds) {
+		w->fds = xcalloc(1, sizeof(*w->fds));
+		w->fds_free = scan_free;
+		scan_all(w, w->fds);
+	}
+	return w->fds;
+}
+
+const struct fdscan *fdscan_pipes(struct world *w)
+{
+	return get_scan(w);
+}
+
+/* --- files ---------------------------------------------------------------- */
+
+static void parse_info(char *text, struct fd_info *ret)
+{
+	char *line;
+
+	while ((line = strsep(&text, "\n"))) {
+		struct file_lock lock;
+
+		if (!strncmp(line, "flags:", 6))
+			ret->flags = strtoul(line + 6, NULL, 8);
+		else if (!strncmp(line, "mnt_id:", 7))
+			ret->mnt_id = strtol(line + 7, NULL, 10);
+		else if (!strncmp(line, "ino:", 4))
+			ret->ino = strtoull(line + 4, NULL, 10);
+		else if (!strncmp(line, "Pid:", 4))
+			ret->pid = strtol(line + 4, NULL, 10);
+		else if (!strncmp(line, "lock:", 5) && file_lock_parse(line + 5, &lock))
+			*vec_push(ret->locks.lock, ret->locks.nr) = lock;
+	}
+}
+
+int fd_info_read(struct world *w, pid_t tgid, pid_t tid, int fd, struct fd_info *ret)
+{
+	char path[PATH_SIZE], text[16384];
+	ssize_t n;
+
+	*ret = (struct fd_info){ 0 };
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fdinfo/%d", tgid, tid, fd);
+	n = remote_read_file(w->remote, tgid, path, text, sizeof(text));
+	if (n < 0)
+		return n;
+	parse_info(text, ret);
+	return 0;
+}
+
+const char *fd_link(pid_t tgid, pid_t tid, int fd, char *buf, size_t size)
+{
+	char path[PATH_SIZE];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", tgid, tid, fd);
+	n = readlink(path, buf, size - 1);
+	buf[n > 0 ? n : 0] = '\0';
+	return buf;
+}
+
+static void scan_file(struct world *w, struct fdscan *scan, struct fd_end *file)
+{
+	const struct fd_table *table = &scan->tables[file->table];
+	struct fd_info info;
+	int err = fd_info_read(w, table->tgid, table->tid, file->fd, &info);
+
+	if (err && err != -ENOENT && err != -ESRCH)
+		scan->files_incomplete = true;
+	file->ino = info.ino;
+	for (uint32_t i = 0; i < info.locks.nr; i++) {
+		struct fd_lock *lock = vec_push(scan->locks, scan->nr_locks);
+
+		lock->table = file->table;
+		lock->lock = info.locks.lock[i];
+	}
+	file_locks_free(&info.locks);
+}
+
+/* /proc/locks is read first: a lock that is taken meanwhile has no waiter yet. */
+const struct fdscan *fdscan_files(struct world *w)
+{
+	struct fdscan *scan = get_scan(w);
+
+	if (scan->files_done)
+		return scan;
+	scan->files_done = true;
+	scan->files_incomplete = scan->incomplete || file_locks_read(&scan->held);
+	for (uint32_t i = 0; i < scan->nr_files; i++)
+		scan_file(w, scan, &scan->files[i]);
+	return scan;
+}
+
+void fdscan_add_releasers(struct world *w, const struct fdscan *scan, uint32_t table,
+			  uint32_t resource)
+{
+	const struct fd_table *t = &scan->tables[table];
+
+	for (uint32_t i = 0; i < t->nr_tasks; i++)
+		world_add_releaser(w, resource, t->tasks[i]);
+}

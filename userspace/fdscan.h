@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * fdscan - who holds which pipe ends, files and file locks: one scan of every
+ * descriptor table of the machine, made when it is first asked for and kept
+ * with the world.
+ *
+ * Descriptors are told by their links and fdinfo alone; nothing is opened or
+ * stat'ed behind them. A descriptor on its way through a socket, or known to
+ * io_uring only, is not seen.
+ */
+#ifndef FDSCAN_H
+#define FDSCAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "locks.h"
+
+struct world;
+
+/** struct fd_table - the threads that share a descriptor table */
+struct fd_table {
+	pid_t tgid;
+	/** @tid: the thread it was read of */
+	pid_t tid;
+	/** @tasks: [nr_tasks] indices into world.tasks */
+	uint32_t *tasks;
+	uint32_t nr_tasks;
+};
+
+/** struct fd_end - one descriptor of a pipe or a file */
+struct fd_end {
+	/** @ino: inode number; 0: not read */
+	uint64_t ino;
+	/** @table: index into fdscan.tables */
+	uint32_t table;
+	int fd;
+	bool readable;
+	bool writable;
+};
+
+/** struct fd_lock - a file lock seen through a descriptor */
+struct fd_lock {
+	/** @table: index into fdscan.tables */
+	uint32_t table;
+	struct file_lock lock;
+};
+
+/** struct fdscan - the scan; read only but for fdscan.c */
+struct fdscan {
+	struct fd_table *tables;
+	uint32_t nr_tables;
+	/** @pipes: [nr_pipes] descriptors of pipes without a name */
+	struct fd_end *pipes;
+	uint32_t nr_pipes;
+	/** @files: [nr_files] descriptors with a path; @ino only by fdscan_files() */
+	struct fd_end *files;
+	uint32_t nr_files;
+	/** @locks: [nr_locks] by fdscan_files() */
+	struct fd_lock *locks;
+	uint32_t nr_locks;
+	/** @held: /proc/locks; by fdscan_files() */
+	struct file_locks held;
+	/** @incomplete: a table could not be read */
+	bool incomplete;
+	/** @files_incomplete: files of a table, or /proc/locks, could not be read */
+	bool files_incomplete;
+	/** @files_done: fdscan_files() was here */
+	bool files_done;
+};
+
+/** fdscan_pipes() - the scan, with every pipe end */
+const struct fdscan *fdscan_pipes(struct world *w);
+
+/** fdscan_files() - the scan, with every file's inode and the locks on them too */
+const struct fdscan *fdscan_files(struct world *w);
+
+/** fdscan_add_releasers() - whoever shares @table can release @resource */
+void fdscan_add_releasers(struct world *w, const struct fdscan *scan, uint32_t table,
+			  uint32_t resource);
+
+/** struct fd_info - what fdinfo says of one descriptor */
+struct fd_info {
+	unsigned int flags;
+	int mnt_id;
+	uint64_t ino;
+	/** @pid: of a pidfd, the process; 0: not a pidfd; -1: it is gone */
+	pid_t pid;
+	/** @locks: the locks it holds; free with file_locks_free() */
+	struct file_locks locks;
+};
+
+/** fd_info_read() - 0 or -errno */
+int fd_info_read(struct world *w, pid_t tgid, pid_t tid, int fd, struct fd_info *ret);
+
+/** fd_link() - what descriptor @fd of a thread leads to; "" if it cannot be read */
+const char *fd_link(pid_t tgid, pid_t tid, int fd, char *buf, size_t size);
+
+#endif /* FDSCAN_H */
