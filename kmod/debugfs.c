@@ -180,6 +180,8 @@ static int show_lock_row(struct seq_file *m, void *row)
 		seq_puts(m, "kind lock begun ended failed lost total_ns min_ns avg_ns max_ns\n");
 		return 0;
 	}
+	if (rec->row != GL_ROW_LOCK && !rec->nr_begun && !rec->nr_ended)
+		return SEQ_SKIP;
 	seq_printf(m, "%s ", kind_names[rec->kind]);
 	if (rec->row == GL_ROW_TOTAL)
 		seq_puts(m, "(total)");
