@@ -147,7 +147,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	wait->where = s->wchan[0] ? xstrdup(s->wchan) : NULL;
 	if (!(row->flags & GL_WAIT_SLOWPATH_KNOWN)) {
 		wait->cap = VERDICT_LIKELY;
-		wait->cap_reason = "the kernel stack cannot be read to see that the task is in the lock";
+		wait->cap_reason = "no kernel stack to see that it sleeps in the lock";
 	}
 	add_owner(w, wait, row);
 	return true;
