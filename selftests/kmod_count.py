@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The counters add up, and count what was made to happen.
+
+The binary files are decoded here anew, from the ABI header's text alone, so
+that reader and module cannot agree on a mistake.
+"""
+
+import os
+import re
+import struct
+import subprocess
+import time
+
+from gltest import HERE, RT, Scenario, claim, need_kernel_locks, need_module, run, wait_until
+
+DEBUGFS = "/sys/kernel/debug/gridlock"
+PARAMETERS = "/sys/module/gridlock/parameters"
+TOTAL, LOCK, OTHER = 1, 2, 3
+
+STORM = [f"s{i}*: kmutex:0 krwsem-w:1 krtmutex:2 ksem:3 shm:0 flock:1" for i in range(6)]
+
+
+def abi_kinds():
+    """Kind names in order, from the header."""
+    with open(os.path.join(HERE, "..", "kmod", "uapi", "gridlock.h"), encoding="ascii") as file:
+        return re.findall(r'\bX\([A-Z_]+,\s+"([^"]+)"\)', file.read())
+
+
+KINDS = abi_kinds()
+
+
+def read_bin(name):
+    """Header fields and the records of a binary file."""
+    with open(f"{DEBUGFS}/{name}", "rb") as file:
+        data = file.read()
+    names = ("magic version header_size record_size record_type nr_records nr_unshown "
+             "nr_lost_begins nr_lost_ends nr_meanwhile taken done load_id clock flags").split()
+    header = dict(zip(names, struct.unpack_from("=QIIIIQQQQQQQQII", data)))
+    size, start = header["record_size"], header["header_size"]
+    claim(header["magic"] == int.from_bytes(b"GRIDLOCK", "little"), "the magic is wrong")
+    claim(len(data) == start + header["nr_records"] * size, f"{name} has {len(data)} bytes")
+    return header, [data[start + i * size:][:size] for i in range(header["nr_records"])]
+
+
+class Row:
+    """One record of locks.bin."""
+
+    def __init__(self, record):
+        (self.id, self.addr, _, self.begun, self.ended, self.failed, self.lost, self.total_ns,
+         self.min_ns, self.max_ns, self.row, kind, _, _) = struct.unpack_from("=10QIIIi", record)
+        self.kind = KINDS[kind]
+        self.hist = struct.unpack_from("=40Q", record, 96)
+
+
+def read_locks():
+    header, records = read_bin("locks.bin")
+    return header, [Row(record) for record in records]
+
+
+def in_flight():
+    """Waits in flight by kind."""
+    waits = {}
+    for record in read_bin("waits.bin")[1]:
+        kind = KINDS[struct.unpack_from("=I", record, 84)[0]]
+        waits[kind] = waits.get(kind, 0) + 1
+    return waits
+
+
+def stats():
+    with open(f"{DEBUGFS}/stats", encoding="ascii") as file:
+        return {name: int(value) if value.isdigit() else value
+                for name, value in (line.split() for line in file)}
+
+
+def set_parameter(name, value):
+    with open(f"{PARAMETERS}/{name}", "w", encoding="ascii") as file:
+        file.write(str(value))
+
+
+def reload(*parameters):
+    subprocess.run(["rmmod", "gridlock"], check=True)
+    subprocess.run(["insmod", os.environ["GRIDLOCK_KO"], *parameters], check=True)
+
+
+def claim_exact():
+    """Nothing begins any more: sums over rows equal totals, and every wait is accounted for.
+
+    enabled=0 lets no wait begin; those in flight end or stay.
+    """
+    set_parameter("enabled", 0)
+    try:
+        while True:
+            before = stats()
+            header, rows = read_locks()
+            waits = in_flight()
+            after = stats()
+            if all(before[name] == after[name] for name in ("events.ends", "lost.end_missed",
+                                                            "lost.task_exited")):
+                break
+        claim(not header["nr_unshown"], f"{header['nr_unshown']} rows are unshown")
+        for total in (row for row in rows if row.row == TOTAL):
+            parts = [row for row in rows if row.kind == total.kind and row.row != TOTAL]
+            for name in ("begun", "ended", "failed", "lost", "total_ns"):
+                parted = sum(getattr(row, name) for row in parts)
+                claim(getattr(total, name) == parted,
+                      f"{total.kind}: {name} is {getattr(total, name)}, of rows {parted}")
+            flying = waits.get(total.kind, 0)
+            claim(total.begun == total.ended + flying + total.lost,
+                  f"{total.kind}: {total.begun} begun, {total.ended} ended, {flying} in flight, "
+                  f"{total.lost} lost")
+            claim(sum(total.hist) == total.ended, f"{total.kind}: histogram {sum(total.hist)}")
+        return rows
+    finally:
+        set_parameter("enabled", 1)
+
+
+def totals(rows):
+    return {row.kind: row for row in rows if row.row == TOTAL}
+
+
+def storm(seconds=3, then=None):
+    with Scenario(STORM):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            read_locks()
+            in_flight()
+            if then:
+                then()
+
+
+def sums_are_exact_after_a_storm():
+    storm()
+    rows = claim_exact()
+    begun = totals(rows)
+    for kind in ("rtmutex", "semaphore", "futex") + (() if RT else ("mutex", "rwsem:W")):
+        claim(begun[kind].begun > 0, f"the storm made no {kind} wait")
+    claim(not stats()["lost.no_slot"], "slots were missing")
+
+
+def sums_are_exact_with_the_least_tables():
+    """Overflow runs all the time: locks fold into `other`, waits find no slot."""
+    reload("max_waits=16", "max_locks=16")
+    try:
+        queue = ["p0: kmutex:0 sync"] + [f"p{i}: sync !kmutex:0" for i in range(1, 101)]
+        with Scenario(STORM), Scenario(queue):
+            time.sleep(1)
+            claim(stats()["lost.no_slot"], "100 waits fit a table for 16")
+            claim(read_bin("waits.bin")[0]["nr_lost_begins"], "the header tells of no loss")
+        rows = claim_exact()
+        claim(any(row.row == OTHER and row.begun for row in rows) or
+              sum(row.row == LOCK for row in rows) <= 16 * os.cpu_count(), "nothing overflowed")
+    finally:
+        reload()
+
+
+def sums_are_exact_after_reset_under_load():
+    storm(then=lambda: set_parameter("reset", 1))
+    claim_exact()
+
+
+def sums_are_exact_with_ends_dropped():
+    """Every lost end is counted: as dropped, and as missed once it is found out."""
+    set_parameter("drop_ends", 7)
+    try:
+        storm()
+    finally:
+        set_parameter("drop_ends", 0)
+    claim(stats()["lost.end_dropped"], "no end was dropped")
+    claim_exact()
+    reload()
+
+
+def disabled_begins_nothing():
+    set_parameter("enabled", 0)
+    try:
+        before = totals(read_locks()[1])
+        storm(1)
+        after = totals(read_locks()[1])
+        for kind, row in before.items():
+            claim(after[kind].begun == row.begun, f"{kind}: {after[kind].begun} begun")
+        claim(stats()["events.disabled"], "events.disabled is 0")
+    finally:
+        set_parameter("enabled", 1)
+
+
+def one_wait_is_one_contention():
+    """Five tasks queue for one mutex, however often each is woken: five waits."""
+    reload()
+    queue = ["p0: kmutex:5 sync settle"] + [f"p{i}: sync !kmutex:5" for i in range(1, 6)]
+    kind = "rtmutex" if RT else "mutex"
+    with Scenario(queue):
+        wait_until(lambda: in_flight().get(kind, 0) >= 5, "five wait")
+        named = [row for row in read_locks()[1] if row.row == LOCK and row.begun - row.ended == 5]
+        claim(len(named) == 1, f"{len(named)} locks have five waits in flight")
+        lock = named[0].id
+    after = [row for row in read_locks()[1] if row.id == lock and row.row == LOCK]
+    claim(len(after) == 1 and after[0].begun == 5, f"{after[0].begun} begun")
+    claim(after[0].ended == 5, f"{after[0].ended} of 5 ended")
+    claim(0 < after[0].min_ns <= after[0].max_ns <= after[0].total_ns, "the times do not fit")
+
+
+def four_snapshots_at_once():
+    held = [open(f"{DEBUGFS}/{name}", "rb") for name in ("waits.bin", "locks.bin") * 2]
+    try:
+        try:
+            open(f"{DEBUGFS}/waits", "rb").close()
+            claim(False, "a fifth snapshot was given")
+        except OSError as error:
+            claim(error.errno == 16, f"a fifth snapshot: {error}, not EBUSY")
+    finally:
+        for file in held:
+            file.close()
+    open(f"{DEBUGFS}/waits", "rb").close()
+
+
+def addresses_are_hidden():
+    """Only with CAP_SYSLOG, and as kptr_restrict says; identities stay apart."""
+    with open("/proc/sys/kernel/kptr_restrict", "r+", encoding="ascii") as restrict:
+        before = restrict.read()
+        try:
+            restrict.write("2\n")
+            restrict.flush()
+            storm(0.5)
+            header, rows = read_locks()
+            locks = [row for row in rows if row.row == LOCK and row.kind not in ("futex", "futex-pi")]
+            claim(not header["flags"] & 1, "the header says that addresses are shown")
+            claim(locks and not any(row.addr for row in locks), "an address is shown")
+            ids = [(row.id, row.kind) for row in locks]
+            claim(len(set(ids)) == len(ids), "two locks have one identity")
+        finally:
+            restrict.write(before)
+
+
+def coverage_tells_every_kind():
+    with open(f"{DEBUGFS}/coverage", encoding="ascii") as file:
+        lines = [line.split(None, 1) for line in file]
+    counted = set(KINDS[1:KINDS.index("flock")])
+    claim({kind for kind, _ in lines} == counted, f"coverage is of {[kind for kind, _ in lines]}")
+    for kind, text in lines:
+        claim(re.match(r"(exact|lower-bound|none)\b", text), f"{kind}: {text}")
+    level = {kind: re.match(r"[a-z-]+", text)[0] for kind, text in lines}
+    claim(level["mutex"] == ("none" if RT else "exact"), f"mutex: {level['mutex']}")
+    claim(level["rwlock-rt:W"] == ("exact" if RT else "none"), f"rwlock-rt:W: {level['rwlock-rt:W']}")
+    claim(level["rtmutex"] == "exact" and level["semaphore"] == "exact", f"{level}")
+    claim(level["futex"] == "lower-bound", f"futex: {level['futex']}")
+    old = os.uname().release.startswith("6.1.")
+    claim(level["pcpu-sem:W"] == ("exact" if old else "lower-bound"), f"{level['pcpu-sem:W']}")
+
+
+def table_is_as_binary():
+    """The text files tell the same totals."""
+    storm(0.5)
+    set_parameter("enabled", 0)
+    try:
+        rows = totals(read_locks()[1])
+        with open(f"{DEBUGFS}/locks", encoding="ascii") as file:
+            lines = [line.split() for line in file]
+        claim(lines[0][:3] == ["kind", "lock", "begun"], f"header line {lines[0]}")
+        for line in lines[1:]:
+            if line[1] == "(total)":
+                claim(int(line[2]) == rows[line[0]].begun, f"{line}: {rows[line[0]].begun}")
+    finally:
+        set_parameter("enabled", 1)
+
+
+TESTS = [sums_are_exact_after_a_storm, sums_are_exact_with_the_least_tables,
+         sums_are_exact_after_reset_under_load, sums_are_exact_with_ends_dropped,
+         disabled_begins_nothing, one_wait_is_one_contention, four_snapshots_at_once,
+         addresses_are_hidden, coverage_tells_every_kind, table_is_as_binary]
+
+
+def need_both():
+    need_module()
+    need_kernel_locks()
+
+
+if __name__ == "__main__":
+    run([(test.__name__, test) for test in TESTS], need_both)
