@@ -198,6 +198,7 @@ void world_free(struct world *w)
 		w->futexes_free(w->futexes);
 	if (w->fds)
 		w->fds_free(w->fds);
+	free(w->tracers);
 	index_free(w->index);
 	free(w->tasks);
 	free(w->waits);

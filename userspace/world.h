@@ -158,6 +158,11 @@ struct world {
 	struct unseen unseen;
 	/** @taken_ns: when the look began; ns CLOCK_MONOTONIC */
 	uint64_t taken_ns;
+	/**
+	 * @thorough: the look is to prove a claim about a few tasks: whatever
+	 * could set one of them free is looked for, at any cost
+	 */
+	bool thorough;
 	/** @snap: the module's rows, borrowed; NULL without the module */
 	const struct snapshot *snap;
 	/** @remote: reads that may block; borrowed */
@@ -170,6 +175,11 @@ struct world {
 	struct fdscan *fds;
 	/** @fds_free: frees fds; NULL as long as that is */
 	void (*fds_free)(struct fdscan *scan);
+	/** @tracers: [nr_tracers] processes that trace others; resolve_child.c only */
+	pid_t *tracers;
+	uint32_t nr_tracers;
+	/** @tracers_known: @tracers is filled */
+	bool tracers_known;
 	/** @index: lookup tables; world.c and the scans only */
 	struct world_index *index;
 };

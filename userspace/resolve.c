@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * resolve - one look at the machine: its tasks, and what each that sleeps
+ * waits for (resolve.h).
+ *
+ * The module's rows were read before; what procfs says comes after them. A
+ * task that ran meanwhile is told wrongly here and found out by the proof
+ * (look_confirm()).
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proc.h"
+#include "remote.h"
+#include "resolve.h"
+#include "snapshot.h"
+#include "text.h"
+
+/* In the order in which they are asked: what the kernel recorded comes first. */
+static const struct resolver *const resolvers[] = {
+	&resolve_klock,
+	&resolve_futex,
+	&resolve_filelock,
+	&resolve_pipe,
+	&resolve_child,
+};
+
+/*
+ * The innermost wait that the module has of this very thread: a row of another
+ * start time is of a thread that had the number before.
+ */
+static const struct gl_wait_record *find_row(const struct world *w, const struct task *t)
+{
+	uint64_t tick_ns = 1000000000ULL / sysconf(_SC_CLK_TCK);
+	const uint32_t *rows;
+	uint32_t nr;
+
+	if (!w->snap)
+		return NULL;
+	rows = snapshot_rows(w->snap, t->tid, &nr);
+	for (uint32_t i = 0; i < nr; i++) {
+		const struct gl_wait_record *row = &w->snap->waits[rows[i]];
+
+		if (row->start_ns / tick_ns == t->start_ticks)
+			return row;
+	}
+	return NULL;
+}
+
+/* A frozen task holds what it holds until somebody thaws it: not for ever. */
+static bool is_frozen(const char *wchan)
+{
+	return !strcmp(wchan, "do_freezer_trap") || !strcmp(wchan, "__refrigerator");
+}
+
+static bool may_wait(const struct task *t, const struct gl_wait_record *row)
+{
+	if (t->exiting || t->suspended)
+		return false;
+	return row || (!t->kthread && (t->state == 'S' || t->state == 'D'));
+}
+
+static void resolve_task(struct world *w, uint32_t task)
+{
+	struct task *t = &w->tasks[task];
+	struct sleeper s = { .task = task, .row = find_row(w, t) };
+	struct proc_syscall call;
+
+	if (!may_wait(t, s.row))
+		return;
+	(void)proc_wchan(w->remote, t->tgid, t->tid, s.wchan, sizeof(s.wchan));
+	if (is_frozen(s.wchan)) {
+		t->suspended = "frozen";
+		return;
+	}
+	if (!s.wchan[0] && !s.row)
+		return;
+	(void)proc_syscall(w->remote, t->tgid, t->tid, &call);
+	s.nr = call.nr;
+	memcpy(s.args, call.args, sizeof(s.args));
+	for (size_t i = 0; i < sizeof(resolvers) / sizeof(resolvers[0]); i++)
+		if (resolvers[i]->resolve(w, &s))
+			return;
+}
+
+static void resolve_all(struct world *w)
+{
+	for (uint32_t t = 0; t < w->nr_tasks; t++)
+		/* Of two entries with one number the thread that is there now. */
+		if (world_find_task(w, w->tasks[t].tid) == t)
+			resolve_task(w, t);
+}
+
+static void resolve_these(struct world *w, const pid_t *only, uint32_t nr_only)
+{
+	for (uint32_t i = 0; i < nr_only; i++) {
+		uint32_t task = world_find_task(w, only[i]);
+
+		if (task != NO_INDEX && w->tasks[task].wait == NO_INDEX)
+			resolve_task(w, task);
+	}
+}
+
+static bool is_lock(uint32_t kind)
+{
+	return kind != GL_KIND_UNKNOWN && kind < GL_KIND_SYSV_SEM;
+}
+
+static void count_unseen(struct world *w, uint64_t denied_before)
+{
+	if (w->snap) {
+		w->unseen.events_lost = w->snap->header.nr_lost_begins;
+		w->unseen.waits_lost = w->snap->header.nr_lost_ends + w->snap->header.nr_unshown;
+	}
+	for (uint32_t i = 0; i < w->nr_waits; i++)
+		if (is_lock(w->waits[i].kind) && w->waits[i].unknown_releaser)
+			w->unseen.unknown_owner++;
+	w->unseen.denied_reads += remote_denied(w->remote) - denied_before;
+	/* Not per look: who blocked once is not asked again. */
+	w->unseen.blocked_reads = remote_blocked(w->remote);
+}
+
+struct world *world_look(const struct snapshot *snap, struct remote *remote,
+			 const pid_t *only, uint32_t nr_only)
+{
+	struct world *w = world_new(snap, remote);
+	uint64_t denied_before = remote_denied(remote);
+
+	w->taken_ns = now_ns();
+	w->thorough = only;
+	proc_tasks(w);
+	if (only)
+		resolve_these(w, only, nr_only);
+	else
+		resolve_all(w);
+	count_unseen(w, denied_before);
+	return w;
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * resolve_child - waits for children to end: wait4(2) and waitid(2).
+ *
+ * Any live thread of a child can end it. A call for one child needs that one,
+ * a call for several any of them. A tracer waits by the same calls for what it
+ * traces, which need not be children: then somebody unseen can end the wait.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "fdscan.h"
+#include "proc.h"
+#include "resolve.h"
+#include "xalloc.h"
+
+/** enum who - the children that a call is for */
+enum who { WHO_ANY, WHO_ONE, WHO_GROUP, WHO_PIDFD };
+
+/** struct call - a wait call's arguments */
+struct call {
+	enum who who;
+	/** @id: process, process group or descriptor */
+	pid_t id;
+};
+
+static bool parse_wait4(pid_t pid, struct call *call)
+{
+	call->who = pid == -1 ? WHO_ANY : pid > 0 ? WHO_ONE : WHO_GROUP;
+	call->id = pid < 0 ? -pid : pid;
+	return true;
+}
+
+static bool parse_waitid(int type, pid_t id, struct call *call)
+{
+	call->id = id;
+	switch (type) {
+	case P_ALL:
+		call->who = WHO_ANY;
+		return true;
+	case P_PID:
+		call->who = WHO_ONE;
+		return true;
+	case P_PGID:
+		call->who = WHO_GROUP;
+		return true;
+	case P_PIDFD:
+		call->who = WHO_PIDFD;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool parse_call(const struct sleeper *s, struct call *call)
+{
+	if (strcmp(s->wchan, "do_wait") && strcmp(s->wchan, "kernel_wait4") &&
+	    strcmp(s->wchan, "kernel_waitid"))
+		return false;
+	if (s->nr == SYS_wait4)
+		return parse_wait4(s->args[0], call);
+	if (s->nr == SYS_waitid)
+		return parse_waitid(s->args[0], s->args[1], call);
+	return false;
+}
+
+/* --- who traces ------------------------------------------------------------ */
+
+static void add_tracer(struct world *w, pid_t tracer)
+{
+	for (uint32_t i = 0; i < w->nr_tracers; i++)
+		if (w->tracers[i] == tracer)
+			return;
+	*vec_push(w->tracers, w->nr_tracers) = tracer;
+}
+
+/* One read for each thread of the machine: only to prove what was found. */
+static bool is_tracer(struct world *w, pid_t tgid)
+{
+	if (!w->thorough)
+		return false;
+	for (uint32_t t = 0; t < w->nr_tasks && !w->tracers_known; t++) {
+		pid_t tracer = w->tasks[t].kthread ? 0 : proc_tracer(w->tasks[t].tgid,
+								     w->tasks[t].tid);
+		uint32_t task = tracer > 0 ? world_find_task(w, tracer) : NO_INDEX;
+
+		if (tracer > 0)
+			add_tracer(w, task == NO_INDEX ? tracer : w->tasks[task].tgid);
+	}
+	w->tracers_known = true;
+	for (uint32_t i = 0; i < w->nr_tracers; i++)
+		if (w->tracers[i] == tgid)
+			return true;
+	return false;
+}
+
+/* --- children -------------------------------------------------------------- */
+
+/* The number by which the waiter's own PID namespace may call the child. */
+static bool has_number(const struct task *child, pid_t number)
+{
+	struct proc_ids ids;
+
+	if (child->tgid == number)
+		return true;
+	return !proc_ids(child->tgid, child->tgid, &ids) && ids.nested && ids.ns_tid == number;
+}
+
+static bool is_meant(const struct call *call, const struct task *parent, const struct task *child)
+{
+	switch (call->who) {
+	case WHO_ANY:
+		return true;
+	case WHO_GROUP:
+		return proc_pgrp(child->tgid) == (call->id ?: proc_pgrp(parent->tgid));
+	default:
+		return has_number(child, call->id);
+	}
+}
+
+static void add_child(struct world *w, struct wait *wait, const struct task *child)
+{
+	uint32_t index;
+	char key[32];
+	bool new;
+
+	snprintf(key, sizeof(key), "child %d", child->tgid);
+	index = world_resource(w, key, &new);
+	w->resources[index].evidence = EVIDENCE_READ;
+	world_add_process_releasers(w, index, child->tgid);
+	/* A child that is all dead is about to be waited for. */
+	if (w->resources[index].nr_releasers)
+		world_block_on(w, wait, index);
+	else
+		wait->unknown_releaser = true;
+}
+
+static void add_children(struct world *w, struct wait *wait, const struct call *call)
+{
+	const struct task *parent = &w->tasks[wait->task];
+
+	for (uint32_t t = 0; t < w->nr_tasks; t++) {
+		const struct task *child = &w->tasks[t];
+
+		if (child->tid == child->tgid && child->ppid == parent->tgid &&
+		    is_meant(call, parent, child))
+			add_child(w, wait, child);
+	}
+	if (!wait->nr_blockers || is_tracer(w, parent->tgid))
+		wait->unknown_releaser = true;
+}
+
+static pid_t pidfd_process(struct world *w, const struct task *t, int fd)
+{
+	struct fd_info info;
+	pid_t pid = 0;
+
+	if (!fd_info_read(w, t->tgid, t->tid, fd, &info))
+		pid = info.pid;
+	file_locks_free(&info.locks);
+	return pid;
+}
+
+static char *name_of(const struct call *call)
+{
+	switch (call->who) {
+	case WHO_ANY:
+		return xstrdup("any");
+	case WHO_GROUP:
+		return call->id ? xasprintf("of process group %d", call->id) :
+				  xstrdup("of the own process group");
+	default:
+		return xasprintf("%d", call->id);
+	}
+}
+
+static bool resolve(struct world *w, const struct sleeper *s)
+{
+	const struct task *t = &w->tasks[s->task];
+	struct wait *wait;
+	struct call call;
+
+	if (!parse_call(s, &call))
+		return false;
+	if (call.who == WHO_PIDFD)
+		call.id = pidfd_process(w, t, call.id);
+	wait = world_add_wait(w, s->task, GL_KIND_CHILD);
+	wait->needs = NEEDS_ANY;
+	wait->timed = proc_timed(t->tgid, t->tid);
+	wait->interruptible = true;
+	wait->id = xasprintf("child of %d", t->tgid);
+	wait->name = name_of(&call);
+	wait->where = xstrdup(s->wchan);
+	add_children(w, wait, &call);
+	return true;
+}
+
+const struct resolver resolve_child = { "child", resolve };
