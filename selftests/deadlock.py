@@ -80,7 +80,7 @@ CASES = [
          "t1>t2 t2>t1", "join futex", threads=True),
     Case("flock_mutex_and_pipe",
          ["p1: flock:0 sync !shm:1", "p2: shm:1 sync !read:0", "p3: wend:0 sync !flock:0"],
-         ["p1: flock:0 sync shm:1", "p2: sync !shm:1", "p3: wend:0 sync !flock:0"],
+         ["p1: flock:0 shm:1 sync", "p2: sync !shm:1 read:0", "p3: wend:0 sync !flock:0"],
          "p1>p2 p2>p3 p3>p1", "futex pipe:R flock"),
     Case("killed_owner",
          ["p1: shm:0 sync exit", "p2: sync !shm:0"],

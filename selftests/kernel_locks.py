@@ -51,7 +51,7 @@ CASES = [
     Case("flock_futex_mutex_and_pipe",
          ["p1: flock:0 sync !shm:1", "p2: shm:1 sync !kmutex:2", "p3: kmutex:2 sync !read:0",
           "p4: wend:0 sync !flock:0"],
-         ["p1: flock:0 sync shm:1", "p2: sync !shm:1 kmutex:2", "p3: kmutex:2 sync !read:0",
+         ["p1: flock:0 shm:1 sync", "p2: sync !shm:1 kmutex:2", "p3: kmutex:2 sync !read:0",
           "p4: wend:0 sync !flock:0"],
          "p1>p2 p2>p3 p3>p4 p4>p1", f"futex {MUTEX} pipe:R flock"),
 ]

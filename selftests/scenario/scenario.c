@@ -326,11 +326,21 @@ static void check_failed(const struct actor *a)
 	asked_to_end = 2;
 }
 
+/* Has who started us given up? It never writes: all that comes is the end. */
+static void check_input(void)
+{
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	if (poll(&input, 1, 0) > 0 && !asked_to_end)
+		asked_to_end = 1;
+}
+
 static void wait_until_ready(void)
 {
 	for (unsigned int i = 0; i < stage.nr_actors && !asked_to_end; i++) {
 		while (!actor_is_ready(&stage.actor[i]) && !asked_to_end) {
 			check_failed(&stage.actor[i]);
+			check_input();
 			actor_rest();
 		}
 	}
