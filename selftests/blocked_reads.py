@@ -13,6 +13,9 @@ UNDER_MMAP_LOCK = ["p1: kmutex:0 sync !kmmap:1",
                    "p2: kmutex:1 uffd fork:p3 sync drop !touch",
                    "p3: sync !kmutex:0"]
 
+# One process: to read who owns what t1 waits for takes the lock that t2 waits under.
+MEMORY_LOCKED = ["t1: kmutex:1 sync !mtx:0", "t2: mtx:0 sync !kmmap:1"]
+
 
 def claim_only_these(report, tids):
     """A finding that there is must be about the scenario's own tasks."""
@@ -20,8 +23,13 @@ def claim_only_these(report, tids):
         claim({task["tid"] for task in finding["tasks"]} <= tids, brief([finding]))
 
 
-def stuck_under_own_mmap_lock():
+def stuck_under_own_mmap_lock_and_in_userfault():
     with Scenario(UNDER_MMAP_LOCK) as scenario:
+        claim_only_these(Report(), set(scenario.tid.values()))
+
+
+def lock_words_behind_the_own_mmap_lock():
+    with Scenario(MEMORY_LOCKED, threads=True) as scenario:
         report = Report()
         claim(report.json["unseen"]["blocked_reads"] >= 1, f"unseen: {report.json['unseen']}")
         claim_only_these(report, set(scenario.tid.values()))
@@ -53,8 +61,9 @@ def nothing_blocks_on_a_healthy_machine():
         claim(report.status == 0, brief(report.findings))
 
 
-TESTS = [stuck_under_own_mmap_lock, circle_under_own_mmap_lock_is_found,
-         lock_words_behind_a_userfault, nothing_blocks_on_a_healthy_machine]
+TESTS = [stuck_under_own_mmap_lock_and_in_userfault, lock_words_behind_the_own_mmap_lock,
+         circle_under_own_mmap_lock_is_found, lock_words_behind_a_userfault,
+         nothing_blocks_on_a_healthy_machine]
 
 
 def need_both():

@@ -31,8 +31,8 @@ check() {
 }
 
 # one_sentence STATUS TEXT COMMAND...: COMMAND exits with STATUS and says why in
-# one line on stderr, with TEXT in it; a second one may point to --help. It says
-# nothing on stdout.
+# one line on stderr, with TEXT in it; a second sentence may point to --help,
+# which argp breaks into lines. It says nothing on stdout.
 one_sentence() {
 	local want=$1 text=$2 err out status
 	shift 2
@@ -40,7 +40,7 @@ one_sentence() {
 	out=$("$@" 2>"$err")
 	status=$?
 	if [ "$status" = "$want" ] && [ -z "$out" ] && head -n 1 "$err" | grep -qF -- "$text" &&
-		! tail -n +2 "$err" | grep -qv -- --help; then
+		! tail -n +2 "$err" | tr '\n' ' ' | grep -qv "^Try .*--help[^.]*\. $"; then
 		rm -f "$err"
 		return 0
 	fi
