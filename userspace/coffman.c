@@ -97,8 +97,36 @@ static const struct wait *kept_from(const struct world *w, const struct finding 
 	return NULL;
 }
 
+/* "a keeps X": what one member has that another one waits for. */
+static void print_kept(FILE *out, const struct world *w, uint32_t task, const struct wait *kept)
+{
+	char *who = describe_task(w, task);
+	char *other = describe_task(w, kept->task);
+	char *what = describe_wait(kept);
+
+	switch (kept->kind) {
+	case GL_KIND_PIPE_R:
+		fprintf(out, "%s keeps the write end of %s", who, what);
+		break;
+	case GL_KIND_PIPE_W:
+		fprintf(out, "%s keeps the read end of %s", who, what);
+		break;
+	case GL_KIND_CHILD:
+	case GL_KIND_VFORK:
+	case GL_KIND_JOIN:
+		fprintf(out, "%s keeps %s waiting for its end", who, other);
+		break;
+	default:
+		fprintf(out, "%s keeps %s", who, what);
+	}
+	free(who);
+	free(other);
+	free(what);
+}
+
 static char *hold_and_wait(const struct world *w, const struct finding *f)
 {
+	const char *between = "";
 	size_t size;
 	char *text;
 	FILE *out = open_memstream(&text, &size);
@@ -106,18 +134,16 @@ static char *hold_and_wait(const struct world *w, const struct finding *f)
 	for (uint32_t i = 0; i < f->nr_tasks; i++) {
 		const struct wait *wait = wait_of(w, f->tasks[i]);
 		const struct wait *kept = kept_from(w, f, f->tasks[i]);
-		char *who, *what, *keeps;
+		char *what;
 
 		if (!wait || !kept)
 			continue;
-		who = describe_task(w, f->tasks[i]);
 		what = describe_wait(wait);
-		keeps = describe_wait(kept);
-		fprintf(out, "%s%s keeps %s while it waits for %s", i ? "; " : "", who, keeps,
-			what);
-		free(who);
+		fputs(between, out);
+		print_kept(out, w, f->tasks[i], kept);
+		fprintf(out, " while it waits for %s", what);
+		between = "; ";
 		free(what);
-		free(keeps);
 	}
 	fclose(out);
 	return text;

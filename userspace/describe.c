@@ -43,6 +43,12 @@ static bool shows_mode(const struct wait *wait)
 	       wait->kind <= GL_KIND_LEASE;
 }
 
+/* The kinds named for what they are: "pthread mutex 0x7f..", "child 12". */
+static bool is_named_in_full(uint32_t kind)
+{
+	return kind == GL_KIND_FUTEX || kind == GL_KIND_FUTEX_PI || kind == GL_KIND_CHILD;
+}
+
 char *describe_wait(const struct wait *wait)
 {
 	char name[TEXT_NAME_SIZE] = "";
@@ -55,9 +61,10 @@ char *describe_wait(const struct wait *wait)
 		open = " (";
 		close = ")";
 	}
-	/* A futex is named for what it is: "pthread mutex 0x7f.." says enough. */
-	if (*name && (wait->kind == GL_KIND_FUTEX || wait->kind == GL_KIND_FUTEX_PI))
-		return xasprintf("%s", name);
+	if (*name && (wait->kind == GL_KIND_PIPE_R || wait->kind == GL_KIND_PIPE_W))
+		return xasprintf("%s (%s)", name, wait->kind == GL_KIND_PIPE_R ? "empty" : "full");
+	if (*name && is_named_in_full(wait->kind))
+		return xstrdup(name);
 	return xasprintf("%s%s%s%s%s%s", kind_name(wait->kind), *name ? " " : "", name, open, mode,
 			 close);
 }

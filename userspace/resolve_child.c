@@ -168,12 +168,12 @@ static char *name_of(const struct call *call)
 {
 	switch (call->who) {
 	case WHO_ANY:
-		return xstrdup("any");
+		return xstrdup("any child");
 	case WHO_GROUP:
-		return call->id ? xasprintf("of process group %d", call->id) :
-				  xstrdup("of the own process group");
+		return call->id ? xasprintf("child of process group %d", call->id) :
+				  xstrdup("child of the own process group");
 	default:
-		return xasprintf("%d", call->id);
+		return xasprintf("child %d", call->id);
 	}
 }
 

@@ -38,9 +38,11 @@ static void print_headline(const struct report *r, const struct report_item *ite
 	}
 	if (describe_since(w, f, &since))
 		printf(", for %s\n", text_duration(since, time, sizeof(time)));
-	else
+	else if (w->taken_ns > item->first_ns)
 		printf(", for at least %s\n",
 		       text_duration(w->taken_ns - item->first_ns, time, sizeof(time)));
+	else
+		printf(", since before this look\n");
 }
 
 /** struct line - one member's line, in columns */
