@@ -99,6 +99,9 @@ static void pass_one(struct remote *remote, struct member *m)
 {
 	if (!read_generations(m, &m->first))
 		m->proof = PROOF_FAILED;
+	else if (!m->first.nr_runs)
+		/* Whoever waits has run: this kernel does not count (CONFIG_SCHED_INFO). */
+		m->proof = PROOF_UNREADABLE;
 	else
 		m->proof = read_asleep(remote, m);
 }
@@ -199,7 +202,7 @@ static void judge(struct look *look, const struct member *members, uint32_t nr_m
 		}
 		if (proof == PROOF_UNREADABLE) {
 			f->verdict = VERDICT_POSSIBLE;
-			f->reason = "not all members could be proven asleep: run as root";
+			f->reason = "not all members could be proven asleep: that takes root and CONFIG_SCHED_INFO";
 		}
 		look->found.finding[kept++] = *f;
 	}
