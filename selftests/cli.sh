@@ -4,7 +4,7 @@
 # which gets one sentence on stderr and exit status 2.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-COMMANDS="check chain waits locks status"
+COMMANDS="check chain graph waits locks status"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -106,7 +106,7 @@ version_is_one_line() {
 
 need_root_and_module
 ktap_print_header
-ktap_set_plan 37
+ktap_set_plan 41
 
 for command in $COMMANDS; do
 	check "${command}_has_help" has_help "$command"

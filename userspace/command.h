@@ -40,5 +40,6 @@ int cmd_locks(int argc, char **argv);
 int cmd_waits(int argc, char **argv);
 int cmd_chain(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_graph(int argc, char **argv);
 
 #endif /* COMMAND_H */

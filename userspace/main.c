@@ -19,6 +19,7 @@
 static const struct command commands[] = {
 	{ "check",  cmd_check,  "look for deadlocks and other waits that never end; one verdict" },
 	{ "chain",  cmd_chain,  "the wait chain from one task to its root" },
+	{ "graph",  cmd_graph,  "the wait-for graph as a picture, deadlocks in red" },
 	{ "waits",  cmd_waits,  "every wait in flight: who, for what, how long, held by whom" },
 	{ "locks",  cmd_locks,  "lock contention since the module was loaded" },
 	{ "status", cmd_status, "what the module sees, its tables, its losses and its cost" },

@@ -8,6 +8,7 @@
 
 #include <json-c/json.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "report.h"
 #include "world.h"
@@ -26,5 +27,13 @@ struct json_object *view_json_waiter(const struct world *w, uint32_t task);
 
 /** view_json_print() - print @object on stdout and free it */
 void view_json_print(struct json_object *object);
+
+struct picture;
+
+/** view_dot() - the wait-for graph in graphviz's language */
+void view_dot(const struct picture *p, FILE *out);
+
+/** view_json_graph() - the gridlock.graph/1 object, on @out: every node, nothing collapsed */
+void view_json_graph(const struct picture *p, FILE *out);
 
 #endif /* VIEW_H */
