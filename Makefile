@@ -19,6 +19,7 @@ help:
 	@echo '  make check      all tests, on kernels $(KERNELS)'
 	@echo '                  KERNELS="6.12 7.3" picks some, JOBS=2 runs two at once'
 	@echo '  make soak       contention for SECONDS=$(SECONDS) in a virtual machine: no false alarm'
+	@echo '  make fuzz       feed the reader broken files for SECONDS=60'
 	@echo
 	@echo 'For this machine (kernel $(KVER)):'
 	@echo '  make            build gridlock.ko and the reader'
@@ -54,7 +55,7 @@ selftests:
 clean:
 	-test ! -e "$(KDIR)/Makefile" || $(MAKE) -C "$(KDIR)" M="$(CURDIR)" clean
 	$(MAKE) -C userspace clean
-	-test ! -e "$(KSFT)/lib.mk" || for dir in selftests selftests/unit; do \
+	-test ! -e "$(KSFT)/lib.mk" || for dir in selftests selftests/unit selftests/fuzz; do \
 		$(MAKE) -C $$dir OUTPUT="$(CURDIR)/$$dir" KSFT="$(KSFT)" clean; done
 
 # --- this machine ----------------------------------------------------------
@@ -99,6 +100,11 @@ soak:
 	selftests/vm/run --kernel $(KERNEL) --timeout $$(($(SECONDS) * 2 + 600)) -- \
 		'GL_SECONDS=$(SECONDS) "$$GRIDLOCK_BUILD/selftests/soak.py"'
 
+fuzz:
+	selftests/vm/setup native
+	KSFT="$(KSFT)" "$$(selftests/vm/build native)/selftests/fuzz/fuzz.sh" \
+		--seconds $(if $(filter file,$(origin SECONDS)),60,$(SECONDS))
+
 # The kernel's own checker, out of its source package.
 style:
 	selftests/vm/setup $(KERNEL)
@@ -115,4 +121,4 @@ else
 endif
 
 .PHONY: all help need-headers modules reader selftests clean install uninstall \
-	need-root load unload check demo soak style sparse
+	need-root load unload check demo soak fuzz style sparse
