@@ -46,6 +46,10 @@ static void print_exclusion(FILE *out, const struct world *w, const struct wait 
 	case GL_KIND_JOIN:
 		fprintf(out, "%s ends by its own doing alone: %s", what, who);
 		break;
+	case GL_KIND_SYSV_SEM ... GL_KIND_MQ:
+	case GL_KIND_UNIX ... GL_KIND_POLL:
+		fprintf(out, "only who has the other end can end the wait for %s: %s", what, who);
+		break;
 	default:
 		fprintf(out, "%s is held by %s", what, who);
 		if (wait->nr_blockers && w->resources[wait->blockers[0]].held == MODE_SHARED)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* fdscan - who holds which pipe ends, files and file locks (fdscan.h) */
+/* fdscan - who holds which pipe ends, sockets, files and file locks (fdscan.h) */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 
 #define PATH_SIZE	64
 
-/* Enough of a link to tell a pipe with its number, or a path. */
+/* Enough of a link to tell a pipe or socket with its number, or a path. */
 #define LINK_SIZE	48
 
 static void scan_free(struct fdscan *scan)
@@ -25,6 +25,8 @@ static void scan_free(struct fdscan *scan)
 		free(scan->tables[i].tasks);
 	free(scan->tables);
 	free(scan->pipes);
+	free(scan->sockets);
+	free(scan->anons);
 	free(scan->files);
 	free(scan->locks);
 	file_locks_free(&scan->held);
@@ -46,6 +48,17 @@ static struct fd_end read_end(DIR *dir, const char *name, uint32_t table)
 	return end;
 }
 
+static enum fd_anon parse_anon(const char *link)
+{
+	if (!strcmp(link, "anon_inode:[eventfd]"))
+		return FD_ANON_EVENTFD;
+	if (!strcmp(link, "anon_inode:[eventpoll]"))
+		return FD_ANON_EPOLL;
+	if (!strcmp(link, "anon_inode:[userfaultfd]"))
+		return FD_ANON_USERFAULT;
+	return FD_ANON_NONE;
+}
+
 static void scan_fd(struct fdscan *scan, DIR *dir, const char *name, uint32_t table)
 {
 	char link[LINK_SIZE];
@@ -62,6 +75,14 @@ static void scan_fd(struct fdscan *scan, DIR *dir, const char *name, uint32_t ta
 
 		*end = read_end(dir, name, table);
 		end->ino = ino;
+	} else if (sscanf(link, "socket:[%llu]", &ino) == 1) {
+		struct fd_end *end = vec_push(scan->sockets, scan->nr_sockets);
+
+		*end = (struct fd_end){ .ino = ino, .table = table, .fd = atoi(name) };
+	} else if (parse_anon(link) != FD_ANON_NONE) {
+		struct fd_end *end = vec_push(scan->anons, scan->nr_anons);
+
+		*end = (struct fd_end){ .anon = parse_anon(link), .table = table, .fd = atoi(name) };
 	}
 }
 
@@ -176,12 +197,24 @@ static struct fdscan *get_scan(struct world *w)
 	return w->fds;
 }
 
-const struct fdscan *fdscan_pipes(struct world *w)
+const struct fdscan *fdscan_ends(struct world *w)
 {
 	return get_scan(w);
 }
 
-/* --- files ---------------------------------------------------------------- */
+/* --- one descriptor -------------------------------------------------------- */
+
+static void parse_target(const char *line, struct fd_info *ret)
+{
+	unsigned long long ino;
+	unsigned int events;
+	int fd;
+
+	if (sscanf(line, " %d events: %x data: %*x pos:%*d ino:%llx", &fd, &events, &ino) == 3)
+		*vec_push(ret->targets, ret->nr_targets) = (struct fd_target){ fd, events, ino };
+	else
+		ret->truncated = true;
+}
 
 static void parse_info(char *text, struct fd_info *ret)
 {
@@ -198,6 +231,10 @@ static void parse_info(char *text, struct fd_info *ret)
 			ret->ino = strtoull(line + 4, NULL, 10);
 		else if (!strncmp(line, "Pid:", 4))
 			ret->pid = strtol(line + 4, NULL, 10);
+		else if (!strncmp(line, "eventfd-id:", 11))
+			ret->eventfd_id = strtol(line + 11, NULL, 10);
+		else if (!strncmp(line, "tfd:", 4))
+			parse_target(line + 4, ret);
 		else if (!strncmp(line, "lock:", 5) && file_lock_parse(line + 5, &lock))
 			*vec_push(ret->locks.lock, ret->locks.nr) = lock;
 	}
@@ -208,13 +245,21 @@ int fd_info_read(struct world *w, pid_t tgid, pid_t tid, int fd, struct fd_info 
 	char path[PATH_SIZE], text[16384];
 	ssize_t n;
 
-	*ret = (struct fd_info){ 0 };
+	*ret = (struct fd_info){ .eventfd_id = -1 };
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fdinfo/%d", tgid, tid, fd);
 	n = remote_read_file(w->remote, tgid, path, text, sizeof(text));
 	if (n < 0)
 		return n;
+	ret->truncated = (size_t)n == sizeof(text) - 1;
 	parse_info(text, ret);
 	return 0;
+}
+
+void fd_info_free(struct fd_info *info)
+{
+	file_locks_free(&info->locks);
+	free(info->targets);
+	info->targets = NULL;
 }
 
 const char *fd_link(pid_t tgid, pid_t tid, int fd, char *buf, size_t size)
@@ -228,6 +273,8 @@ const char *fd_link(pid_t tgid, pid_t tid, int fd, char *buf, size_t size)
 	return buf;
 }
 
+/* --- files, eventfds -------------------------------------------------------- */
+
 static void scan_file(struct world *w, struct fdscan *scan, struct fd_end *file)
 {
 	const struct fd_table *table = &scan->tables[file->table];
@@ -237,13 +284,14 @@ static void scan_file(struct world *w, struct fdscan *scan, struct fd_end *file)
 	if (err && err != -ENOENT && err != -ESRCH)
 		scan->files_incomplete = true;
 	file->ino = info.ino;
+	file->mnt_id = info.mnt_id;
 	for (uint32_t i = 0; i < info.locks.nr; i++) {
 		struct fd_lock *lock = vec_push(scan->locks, scan->nr_locks);
 
 		lock->table = file->table;
 		lock->lock = info.locks.lock[i];
 	}
-	file_locks_free(&info.locks);
+	fd_info_free(&info);
 }
 
 /* /proc/locks is read first: a lock that is taken meanwhile has no waiter yet. */
@@ -257,6 +305,28 @@ const struct fdscan *fdscan_files(struct world *w)
 	scan->files_incomplete = scan->incomplete || file_locks_read(&scan->held);
 	for (uint32_t i = 0; i < scan->nr_files; i++)
 		scan_file(w, scan, &scan->files[i]);
+	return scan;
+}
+
+const struct fdscan *fdscan_eventfds(struct world *w)
+{
+	struct fdscan *scan = get_scan(w);
+
+	for (uint32_t i = 0; i < scan->nr_anons && !scan->eventfds_done; i++) {
+		const struct fd_table *table = &scan->tables[scan->anons[i].table];
+		struct fd_info info;
+		int err;
+
+		if (scan->anons[i].anon != FD_ANON_EVENTFD)
+			continue;
+		err = fd_info_read(w, table->tgid, table->tid, scan->anons[i].fd, &info);
+		if (err != -ENOENT && err != -ESRCH && info.eventfd_id < 0)
+			scan->incomplete = true;
+		/* From 1 on: 0 is not read. */
+		scan->anons[i].ino = info.eventfd_id + 1;
+		fd_info_free(&info);
+	}
+	scan->eventfds_done = true;
 	return scan;
 }
 

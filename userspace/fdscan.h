@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * fdscan - who holds which pipe ends, files and file locks: one scan of every
- * descriptor table of the machine, made when it is first asked for and kept
- * with the world.
+ * fdscan - who holds which pipe ends, sockets, files and file locks: one scan
+ * of every descriptor table of the machine, made when it is first asked for and
+ * kept with the world.
  *
  * Descriptors are told by their links and fdinfo alone; nothing is opened or
  * stat'ed behind them. A descriptor on its way through a socket, or known to
@@ -29,10 +29,17 @@ struct fd_table {
 	uint32_t nr_tasks;
 };
 
-/** struct fd_end - one descriptor of a pipe or a file */
+/** enum fd_anon - descriptors without a name or a number of their own */
+enum fd_anon { FD_ANON_NONE, FD_ANON_EVENTFD, FD_ANON_EPOLL, FD_ANON_USERFAULT };
+
+/** struct fd_end - one descriptor of a pipe, a socket, or a file */
 struct fd_end {
-	/** @ino: inode number; 0: not read */
+	/** @ino: inode number, of an eventfd its id; 0: not read */
 	uint64_t ino;
+	/** @mnt_id: of a file: its mount; 0: not read */
+	int mnt_id;
+	/** @anon: what it is, in fdscan.anons */
+	enum fd_anon anon;
 	/** @table: index into fdscan.tables */
 	uint32_t table;
 	int fd;
@@ -54,6 +61,12 @@ struct fdscan {
 	/** @pipes: [nr_pipes] descriptors of pipes without a name */
 	struct fd_end *pipes;
 	uint32_t nr_pipes;
+	/** @sockets: [nr_sockets] descriptors of sockets of every family */
+	struct fd_end *sockets;
+	uint32_t nr_sockets;
+	/** @anons: [nr_anons] see enum fd_anon; @ino only by fdscan_eventfds() */
+	struct fd_end *anons;
+	uint32_t nr_anons;
 	/** @files: [nr_files] descriptors with a path; @ino only by fdscan_files() */
 	struct fd_end *files;
 	uint32_t nr_files;
@@ -68,10 +81,15 @@ struct fdscan {
 	bool files_incomplete;
 	/** @files_done: fdscan_files() was here */
 	bool files_done;
+	/** @eventfds_done: fdscan_eventfds() was here */
+	bool eventfds_done;
 };
 
-/** fdscan_pipes() - the scan, with every pipe end */
-const struct fdscan *fdscan_pipes(struct world *w);
+/** fdscan_ends() - the scan, with every pipe end and socket */
+const struct fdscan *fdscan_ends(struct world *w);
+
+/** fdscan_eventfds() - the scan, with the id of every eventfd too */
+const struct fdscan *fdscan_eventfds(struct world *w);
 
 /** fdscan_files() - the scan, with every file's inode and the locks on them too */
 const struct fdscan *fdscan_files(struct world *w);
@@ -80,19 +98,36 @@ const struct fdscan *fdscan_files(struct world *w);
 void fdscan_add_releasers(struct world *w, const struct fdscan *scan, uint32_t table,
 			  uint32_t resource);
 
-/** struct fd_info - what fdinfo says of one descriptor */
+/** struct fd_target - what an epoll descriptor watches */
+struct fd_target {
+	int fd;
+	/** @events: EPOLLIN and the like */
+	uint32_t events;
+	/** @ino: inode number of the file that @fd was when it was added */
+	uint64_t ino;
+};
+
+/** struct fd_info - what fdinfo says of one descriptor; free with fd_info_free() */
 struct fd_info {
 	unsigned int flags;
 	int mnt_id;
 	uint64_t ino;
 	/** @pid: of a pidfd, the process; 0: not a pidfd; -1: it is gone */
 	pid_t pid;
-	/** @locks: the locks it holds; free with file_locks_free() */
+	/** @eventfd_id: of an eventfd, tells it from others; -1: not known */
+	int eventfd_id;
+	/** @locks: the locks it holds */
 	struct file_locks locks;
+	/** @targets: [nr_targets] of an epoll descriptor */
+	struct fd_target *targets;
+	uint32_t nr_targets;
+	/** @truncated: there was more than could be read */
+	bool truncated;
 };
 
 /** fd_info_read() - 0 or -errno */
 int fd_info_read(struct world *w, pid_t tgid, pid_t tid, int fd, struct fd_info *ret);
+void fd_info_free(struct fd_info *info);
 
 /** fd_link() - what descriptor @fd of a thread leads to; "" if it cannot be read */
 const char *fd_link(pid_t tgid, pid_t tid, int fd, char *buf, size_t size);

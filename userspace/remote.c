@@ -37,7 +37,7 @@
 #define CHUNK			(32 * 1024)
 #define PATH_SIZE		96
 
-enum what { READ_FILE, READ_LINK, READ_MEMORY, COMPARE };
+enum what { READ_FILE, READ_LINK, READ_MEMORY, COMPARE, SOCKET_TIMED };
 
 /** struct question - one packet from the parent */
 struct question {
@@ -49,7 +49,9 @@ struct question {
 	uint64_t len;
 	/** @tids: COMPARE: the two threads */
 	pid_t tids[2];
-	/** @type: COMPARE: KCMP_* */
+	/** @fd: SOCKET_TIMED: the descriptor */
+	int fd;
+	/** @type: COMPARE: KCMP_*; SOCKET_TIMED: SO_* */
 	int type;
 	char path[PATH_SIZE];
 };
@@ -116,6 +118,25 @@ static ssize_t answer_compare(const struct question *q)
 	return order < 0 ? -errno : order;
 }
 
+/* For a moment the child has the socket, too: a descriptor more, and closed again. */
+static ssize_t answer_socket_timed(const struct question *q)
+{
+	struct timeval timeout = { 0 };
+	socklen_t size = sizeof(timeout);
+	int process = syscall(SYS_pidfd_open, q->tgid, 0);
+	int fd = process < 0 ? -1 : syscall(SYS_pidfd_getfd, process, q->fd, 0);
+	ssize_t result = -errno;
+
+	if (fd >= 0) {
+		result = getsockopt(fd, SOL_SOCKET, q->type, &timeout, &size) ? -errno :
+			 timeout.tv_sec || timeout.tv_usec;
+		close(fd);
+	}
+	if (process >= 0)
+		close(process);
+	return result;
+}
+
 static void send_answer(int fd, ssize_t result, const char *buf)
 {
 	int64_t head = result;
@@ -135,11 +156,13 @@ static void answer_all(int fd)
 	struct question q;
 
 	while (recv(fd, &q, sizeof(q), 0) == sizeof(q)) {
-		char *buf = q.what == COMPARE ? NULL : malloc(q.len + 1);
+		char *buf = q.len ? malloc(q.len + 1) : NULL;
 		ssize_t result;
 
 		if (q.what == COMPARE)
 			result = answer_compare(&q);
+		else if (q.what == SOCKET_TIMED)
+			result = answer_socket_timed(&q);
 		else if (!buf)
 			result = -ENOMEM;
 		else if (q.what == READ_FILE)
@@ -352,6 +375,13 @@ int remote_kcmp(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type)
 	ssize_t order = ask(r, &q, NULL);
 
 	return order < 0 ? order : !order;
+}
+
+int remote_socket_timed(struct remote *r, pid_t tgid, int fd, int option)
+{
+	struct question q = { .what = SOCKET_TIMED, .tgid = tgid, .fd = fd, .type = option };
+
+	return ask(r, &q, NULL);
 }
 
 uint64_t remote_blocked(const struct remote *r)

@@ -51,6 +51,15 @@ ssize_t remote_read_memory(struct remote *r, pid_t tgid, uint64_t addr, void *bu
  */
 int remote_kcmp(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type);
 
+/**
+ * remote_socket_timed() - has a socket a timeout of its own
+ * @tgid: a process that has it as descriptor @fd
+ * @option: SO_RCVTIMEO or SO_SNDTIMEO
+ *
+ * Return: 1: it has; 0: it has not; or -errno.
+ */
+int remote_socket_timed(struct remote *r, pid_t tgid, int fd, int option);
+
 /** remote_blocked() - reads given up so far because they blocked */
 uint64_t remote_blocked(const struct remote *r);
 

@@ -23,6 +23,7 @@ static const struct resolver *const resolvers[] = {
 	&resolve_futex,
 	&resolve_filelock,
 	&resolve_pipe,
+	&resolve_unix,
 	&resolve_child,
 };
 

@@ -47,6 +47,7 @@ extern const struct resolver resolve_klock;
 extern const struct resolver resolve_futex;
 extern const struct resolver resolve_filelock;
 extern const struct resolver resolve_pipe;
+extern const struct resolver resolve_unix;
 extern const struct resolver resolve_child;
 
 /**

@@ -160,7 +160,7 @@ static pid_t pidfd_process(struct world *w, const struct task *t, int fd)
 
 	if (!fd_info_read(w, t->tgid, t->tid, fd, &info))
 		pid = info.pid;
-	file_locks_free(&info.locks);
+	fd_info_free(&info);
 	return pid;
 }
 

@@ -282,7 +282,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 		add_holders(w, wait, scan, &want, &info);
 	else
 		wait->unknown_releaser = true;
-	file_locks_free(&info.locks);
+	fd_info_free(&info);
 	return true;
 }
 

@@ -10,12 +10,8 @@
 #include <sys/syscall.h>
 
 #include "fdscan.h"
-#include "proc.h"
-#include "resolve.h"
+#include "ready.h"
 #include "xalloc.h"
-
-/* glibc's own signals, for threads: their handlers write to no pipe. */
-#define SIGNALS_OF_LIBC		(3ULL << 31)
 
 /*
  * Anonymous pipes have functions of their own since Linux 6.15. The mutex of a
@@ -23,51 +19,42 @@
  */
 static uint32_t pipe_kind(const struct world *w, const struct sleeper *s)
 {
-	if (w->tasks[s->task].state != 'S')
-		return GL_KIND_UNKNOWN;
-	if (!strcmp(s->wchan, "pipe_read") || !strcmp(s->wchan, "anon_pipe_read"))
-		return GL_KIND_PIPE_R;
-	if (!strcmp(s->wchan, "pipe_write") || !strcmp(s->wchan, "anon_pipe_write"))
-		return GL_KIND_PIPE_W;
+	static const struct { const char *function; uint32_t kind; } kinds[] = {
+		{ "pipe_read", GL_KIND_PIPE_R },	  { "anon_pipe_read", GL_KIND_PIPE_R },
+		{ "pipe_write", GL_KIND_PIPE_W },	  { "anon_pipe_write", GL_KIND_PIPE_W },
+		{ "pipe_wait_readable", GL_KIND_PIPE_R }, { "pipe_wait_writable", GL_KIND_PIPE_W },
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(s->wchan, kinds[i].function))
+			return w->tasks[s->task].state == 'S' ? kinds[i].kind : GL_KIND_UNKNOWN;
 	return GL_KIND_UNKNOWN;
 }
 
-/* The calls whose first argument is the pipe's descriptor. */
-static bool is_call(long nr)
+/* The pipe's descriptor; splice(2) and its like have two, either of which may be one. */
+static bool pipe_fd(const struct sleeper *s, uint32_t kind, struct ready *ret)
 {
-	switch (nr) {
-	case SYS_read:
-	case SYS_readv:
-	case SYS_preadv2:
-	case SYS_write:
-	case SYS_writev:
-	case SYS_pwritev2:
+	bool in = kind == GL_KIND_PIPE_R;
+
+	ret->write = !in;
+	switch (s->nr) {
+	case SYS_splice:
+		ret->fd = s->args[in ? 0 : 2];
+		return true;
+	case SYS_tee:
+		ret->fd = s->args[in ? 0 : 1];
+		return true;
+	case SYS_sendfile:
+		ret->fd = s->args[in ? 1 : 0];
 		return true;
 	default:
-		return false;
+		return ready_call(s, ret) && ret->write == !in;
 	}
-}
-
-/* Could a signal handler of the task itself use the other end? */
-static bool handles_signals(const struct task *t)
-{
-	struct proc_ids ids;
-
-	return proc_ids(t->tgid, t->tid, &ids) ||
-	       (ids.caught & ~ids.blocked & ~SIGNALS_OF_LIBC);
-}
-
-static bool is_releaser(const struct resource *r, uint32_t task)
-{
-	for (uint32_t i = 0; i < r->nr_releasers; i++)
-		if (r->releasers[i] == task)
-			return true;
-	return false;
 }
 
 static uint32_t other_ends(struct world *w, uint64_t ino, uint32_t kind)
 {
-	const struct fdscan *scan = fdscan_pipes(w);
+	const struct fdscan *scan = fdscan_ends(w);
 	uint32_t index;
 	char key[64];
 	bool new;
@@ -87,17 +74,15 @@ static uint32_t other_ends(struct world *w, uint64_t ino, uint32_t kind)
 	return index;
 }
 
-static void add_ends(struct world *w, struct wait *wait, uint64_t ino)
+void pipe_block(struct world *w, struct wait *wait, uint64_t ino, bool write)
 {
-	uint32_t index = other_ends(w, ino, wait->kind);
-	const struct resource *r = &w->resources[index];
+	uint32_t index = other_ends(w, ino, write ? GL_KIND_PIPE_W : GL_KIND_PIPE_R);
 
 	/* Without another end the call is about to return. */
-	if (!r->nr_releasers ||
-	    (is_releaser(r, wait->task) && handles_signals(&w->tasks[wait->task])))
-		wait->unknown_releaser = true;
-	if (r->nr_releasers)
+	if (w->resources[index].nr_releasers)
 		world_block_on(w, wait, index);
+	else
+		wait->unknown_releaser = true;
 }
 
 static bool resolve(struct world *w, const struct sleeper *s)
@@ -105,26 +90,23 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	const struct task *t = &w->tasks[s->task];
 	uint32_t kind = pipe_kind(w, s);
 	unsigned long long ino;
+	struct ready ready;
 	struct wait *wait;
 	char link[256];
 
-	if (kind == GL_KIND_UNKNOWN || !is_call(s->nr))
+	if (kind == GL_KIND_UNKNOWN || !pipe_fd(s, kind, &ready))
 		return false;
-	fd_link(t->tgid, t->tid, s->args[0], link, sizeof(link));
-	wait = world_add_wait(w, s->task, kind);
-	/* One resource, whoever may release it: known ones beside unknown ones are no help. */
-	wait->needs = NEEDS_ANY;
-	wait->timed = proc_timed(t->tgid, t->tid);
-	wait->interruptible = true;
-	wait->where = xstrdup(s->wchan);
+	fd_link(t->tgid, t->tid, ready.fd, link, sizeof(link));
+	wait = ready_add_wait(w, s, kind);
 	wait->name = xstrdup(link);
 	if (sscanf(link, "pipe:[%llu]", &ino) == 1) {
 		wait->id = xasprintf("pipe %llu", ino);
-		add_ends(w, wait, ino);
+		pipe_block(w, wait, ino, ready.write);
 	} else {
 		wait->id = xasprintf("fifo %s", link);
 		wait->unknown_releaser = true;
 	}
+	ready_finish(w, wait);
 	return true;
 }
 

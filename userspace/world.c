@@ -198,6 +198,8 @@ void world_free(struct world *w)
 		w->futexes_free(w->futexes);
 	if (w->fds)
 		w->fds_free(w->fds);
+	if (w->socks)
+		w->socks_free(w->socks);
 	free(w->tracers);
 	index_free(w->index);
 	free(w->tasks);
@@ -313,6 +315,26 @@ void world_block_on(struct world *w, struct wait *wait, uint32_t resource)
 {
 	assert(resource < w->nr_resources);
 	insert_once(&wait->blockers, &wait->nr_blockers, resource);
+}
+
+void world_cap(struct wait *wait, enum verdict cap, const char *reason)
+{
+	if (cap >= wait->cap)
+		return;
+	wait->cap = cap;
+	wait->cap_reason = reason;
+}
+
+bool world_is_releaser(const struct world *w, const struct wait *wait, uint32_t task)
+{
+	for (uint32_t i = 0; i < wait->nr_blockers; i++) {
+		const struct resource *r = &w->resources[wait->blockers[i]];
+
+		for (uint32_t k = 0; k < r->nr_releasers; k++)
+			if (r->releasers[k] == task)
+				return true;
+	}
+	return false;
 }
 
 const char *kind_name(uint32_t kind)

@@ -146,6 +146,7 @@ struct fdscan;
 struct futex_cache;
 struct remote;
 struct snapshot;
+struct sockdiag;
 
 /** struct world - one look */
 struct world {
@@ -175,6 +176,10 @@ struct world {
 	struct fdscan *fds;
 	/** @fds_free: frees fds; NULL as long as that is */
 	void (*fds_free)(struct fdscan *scan);
+	/** @socks: which socket is connected to which; by way of sockdiag.h */
+	struct sockdiag *socks;
+	/** @socks_free: frees socks; NULL as long as that is */
+	void (*socks_free)(struct sockdiag *diag);
 	/** @tracers: [nr_tracers] processes that trace others; resolve_child.c only */
 	pid_t *tracers;
 	uint32_t nr_tracers;
@@ -232,6 +237,12 @@ void world_add_process_releasers(struct world *w, uint32_t resource, pid_t tgid)
 
 /** world_block_on() - @wait is for (also) @resource; a second time is ignored */
 void world_block_on(struct world *w, struct wait *wait, uint32_t resource);
+
+/** world_cap() - @wait supports no verdict above @cap, for @reason; never raises it */
+void world_cap(struct wait *wait, enum verdict cap, const char *reason);
+
+/** world_is_releaser() - is @task among those that can release a blocker of @wait */
+bool world_is_releaser(const struct world *w, const struct wait *wait, uint32_t task);
 
 const char *kind_name(uint32_t kind);
 const char *evidence_name(enum evidence evidence);

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/* ready - what has to come before a descriptor can be read or written (ready.h) */
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "fdscan.h"
+#include "proc.h"
+#include "ready.h"
+#include "xalloc.h"
+
+/* glibc's own signals, for threads: their handlers touch no descriptor. */
+#define SIGNALS_OF_LIBC		(3ULL << 31)
+
+bool ready_call(const struct sleeper *s, struct ready *ret)
+{
+	ret->fd = s->args[0];
+	switch (s->nr) {
+	case SYS_read:
+	case SYS_readv:
+	case SYS_preadv2:
+	case SYS_recvfrom:
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+		ret->write = false;
+		return true;
+	case SYS_write:
+	case SYS_writev:
+	case SYS_pwritev2:
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_sendmmsg:
+		ret->write = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t kind)
+{
+	const struct task *t = &w->tasks[s->task];
+	struct wait *wait = world_add_wait(w, s->task, kind);
+
+	/* One resource, whoever may release it: known ones beside unknown ones are no help. */
+	wait->needs = NEEDS_ANY;
+	wait->timed = proc_timed(t->tgid, t->tid);
+	wait->interruptible = true;
+	wait->where = xstrdup(s->wchan);
+	return wait;
+}
+
+void ready_block(struct world *w, struct wait *wait, const struct ready *ready)
+{
+	const struct task *t = &w->tasks[wait->task];
+	unsigned long long ino;
+	char link[64];
+
+	fd_link(t->tgid, t->tid, ready->fd, link, sizeof(link));
+	if (sscanf(link, "pipe:[%llu]", &ino) == 1)
+		pipe_block(w, wait, ino, ready->write);
+	else if (sscanf(link, "socket:[%llu]", &ino) != 1 ||
+		 !unix_block(w, wait, ino, ready->write))
+		wait->unknown_releaser = true;
+}
+
+/* Could a signal handler of the task itself do what others are waited for? */
+static bool handles_signals(const struct task *t)
+{
+	struct proc_ids ids;
+
+	return proc_ids(t->tgid, t->tid, &ids) ||
+	       (ids.caught & ~ids.blocked & ~SIGNALS_OF_LIBC);
+}
+
+void ready_finish(struct world *w, struct wait *wait)
+{
+	if (!wait->nr_blockers ||
+	    (world_is_releaser(w, wait, wait->task) && handles_signals(&w->tasks[wait->task])))
+		wait->unknown_releaser = true;
+}

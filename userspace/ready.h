@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ready - what has to come before a descriptor can be read or written: the
+ * part that calls on one descriptor and polls of several have in common.
+ */
+#ifndef READY_H
+#define READY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "resolve.h"
+
+/** struct ready - a descriptor of the waiting task, and what it is wanted for */
+struct ready {
+	int fd;
+	/** @write: to be written; else to be read */
+	bool write;
+};
+
+/** ready_call() - the descriptor that the call of @s sleeps for; false: no such call */
+bool ready_call(const struct sleeper *s, struct ready *ret);
+
+/** ready_add_wait() - put @s into a wait of @kind that any blocker's release ends */
+struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t kind);
+
+/**
+ * ready_block() - @wait ends when @ready is
+ *
+ * Adds the resources that this takes, or sets unknown_releaser where it cannot
+ * be told who could bring it about.
+ */
+void ready_block(struct world *w, struct wait *wait, const struct ready *ready);
+
+/**
+ * ready_finish() - call once when all blockers of @wait are added
+ *
+ * A handler of the waiting task's own signals runs in the midst of the wait and
+ * can do what the task itself is able to do.
+ */
+void ready_finish(struct world *w, struct wait *wait);
+
+/*
+ * Of one sort of descriptor each, for ready_block(). @link: the number in the
+ * descriptor's link. Return: false: it is no such thing.
+ */
+void pipe_block(struct world *w, struct wait *wait, uint64_t ino, bool write);
+bool unix_block(struct world *w, struct wait *wait, uint64_t ino, bool write);
+
+#endif /* READY_H */
