@@ -18,6 +18,14 @@
  *	rend:N wend:N			keep that end of pipe N; all others close it
  *	read:N fill:N			read a byte from pipe N; write until it is full
  *	sem:N cond:N sleep		wait for what never comes
+ *	T-a:N T-b:N T-a-recv:N T-b-recv:N T-a-send:N T-b-send:N
+ *					keep an end of UNIX socket pair N; receive
+ *					from it; send until it is full. T: stream,
+ *					dgram, seq
+ *	timeo-a:N			give stream-a:N a timeout
+ *	listen:N connect:N connect-recv:N
+ *					a listening stream socket, which nobody accepts
+ *					from; connect to it; and receive
  *	fork:NAME wait:NAME join:NAME	start an actor as a child; wait for its end
  *	sync				go on when all that have this step are there
  *	settle				go on when all others are at their '!' step
@@ -179,17 +187,16 @@ static unsigned int count_sync(void)
 	return nr;
 }
 
-static void make_pipes(void)
+static void make_pairs(void)
 {
-	memset(stage.pipe, -1, sizeof(stage.pipe));
+	memset(stage.pair, -1, sizeof(stage.pair));
 	for (unsigned int i = 0; i < stage.nr_actors; i++) {
 		for (unsigned int j = 0; j < stage.actor[i].nr_steps; j++) {
 			const struct step *step = &stage.actor[i].step[j];
+			int err = step->kind->ends ? pair_make(step->kind->pair, step->n) : 0;
 
-			if (!step->kind->ends || stage.pipe[step->n][0] >= 0)
-				continue;
-			if (pipe2(stage.pipe[step->n], O_CLOEXEC))
-				die("no pipe: ", strerror(errno));
+			if (err)
+				die("no pair of ends: ", strerror(err));
 		}
 	}
 }
@@ -214,7 +221,7 @@ static void set_stage(void)
 		pthread_barrier_init(stage.sync, &attr, nr_sync);
 	for (unsigned int i = 0; i < stage.nr_actors; i++)
 		stage.actor[i].progress = &stage.progress[i];
-	make_pipes();
+	make_pairs();
 	/* Bring all code into memory now: a marked step then sleeps in what it waits for. */
 	mlockall(MCL_CURRENT);
 	munlockall();
@@ -243,10 +250,7 @@ static void start_actors(void)
 	for (unsigned int i = 0; !stage.threads && i < stage.nr_actors; i++)
 		if (!stage.actor[i].forked && !fork())
 			actor_play(&stage.actor[i]);
-	for (int i = 0; i < MAX_RES; i++) {
-		close(stage.pipe[i][0]);
-		close(stage.pipe[i][1]);
-	}
+	pairs_close(NULL);
 }
 
 /* Return: the state letter of /proc/TID/stat, or 0 when it is gone. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * scenario - actors that take locks, pipes and children in a given order, and
- * stop where a test wants them. scenario.c has the actors, steps.c the steps.
+ * stop where a test wants them. scenario.c has the actors, steps.c the steps,
+ * and steps_ipc.c those of them that are about two ends of something.
  */
 #ifndef SCENARIO_H
 #define SCENARIO_H
@@ -32,6 +33,9 @@
  * @PHASE_FAILED: a step failed; the actor is gone
  */
 enum phase { PHASE_BEGUN, PHASE_MARKED, PHASE_DONE, PHASE_FAILED };
+
+/** enum pair - things with two ends; an eventfd's two are the same */
+enum pair { PAIR_PIPE, PAIR_STREAM, PAIR_DGRAM, PAIR_SEQ, PAIR_EVENTFD, NR_PAIRS };
 
 /** struct progress - what an actor tells the driver; in shared memory */
 struct progress {
@@ -72,6 +76,8 @@ struct actor {
 	int lock_fd[3][MAX_RES];
 	/** @kernel_fd: its file of the kernel's locks; 0: none */
 	int kernel_fd;
+	/** @socket_fd: what it connected; 0: none */
+	int socket_fd;
 };
 
 /**
@@ -79,8 +85,9 @@ struct actor {
  * @name: the word
  * @run: does it; 0 or an errno
  * @undo: drops what run took; NULL when nothing is held
- * @ends: pipe ends that it needs: bit 0 the reading, bit 1 the writing end
+ * @ends: ends that it needs: bit 0 a pipe's reading end, or the end "a", bit 1 the other
  * @names_actor: the argument is an actor, not a number
+ * @pair: with @ends: of what
  */
 struct step_kind {
 	const char *name;
@@ -88,6 +95,7 @@ struct step_kind {
 	int (*undo)(struct actor *a, const struct step *step);
 	unsigned int ends;
 	bool names_actor;
+	enum pair pair;
 };
 
 /** struct locks - locks of user space, in memory shared or not */
@@ -114,12 +122,19 @@ struct stage {
 	/** @sync: where every actor with the step "sync" meets; in shared memory */
 	pthread_barrier_t *sync;
 	struct progress *progress;
-	int pipe[MAX_RES][2];
+	int pair[NR_PAIRS][MAX_RES][2];
 };
 
 extern struct stage stage;
 
 const struct step_kind *step_find(const char *name);
+const struct step_kind *step_find_ipc(const char *name);
+
+/** pair_make() - make pair @n of its sort, unless it is there; 0 or an errno */
+int pair_make(enum pair sort, unsigned int n);
+
+/** pairs_close() - close the ends that @keeper names in none of its steps; NULL: all */
+void pairs_close(const struct actor *keeper);
 
 /** step_undo_all() - drop what the actor holds, last first; 0 or an errno */
 int step_undo_all(struct actor *a);

@@ -186,7 +186,7 @@ static int run_fill(struct actor *a, const struct step *step)
 	static const char page[4096];
 
 	(void)a;
-	while (write(stage.pipe[step->n][1], page, sizeof(page)) > 0)
+	while (write(stage.pair[PAIR_PIPE][step->n][1], page, sizeof(page)) > 0)
 		;
 	return errno;
 }
@@ -194,7 +194,7 @@ static int run_fill(struct actor *a, const struct step *step)
 static int run_read(struct actor *a, const struct step *step)
 {
 	char byte;
-	ssize_t got = read(stage.pipe[step->n][0], &byte, 1);
+	ssize_t got = read(stage.pair[PAIR_PIPE][step->n][0], &byte, 1);
 
 	(void)a;
 	return got == 0 ? EPIPE : result(got);
@@ -331,38 +331,38 @@ static int run_touch(struct actor *a, const struct step *step)
 
 /* clang-format off */
 static const struct step_kind kinds[] = {
-	{ "shm",	run_shm,	undo_shm,	0, false },
-	{ "robust",	run_robust,	undo_robust,	0, false },
-	{ "pi",		run_pi,		undo_pi,	0, false },
-	{ "timed",	run_timed,	undo_shm,	0, false },
-	{ "mtx",	run_mtx,	undo_mtx,	0, false },
-	{ "wr",		run_wr,		undo_rwlock,	0, false },
-	{ "rd",		run_rd,		undo_rwlock,	0, false },
-	{ "sem",	run_sem,	NULL,		0, false },
-	{ "cond",	run_cond,	NULL,		0, false },
-	{ "sleep",	run_sleep,	NULL,		0, false },
-	{ "flock",	run_flock,	undo_flock,	0, false },
-	{ "posix",	run_posix,	undo_posix,	0, false },
-	{ "ofd",	run_ofd,	undo_ofd,	0, false },
-	{ "rend",	run_nothing,	NULL,		1, false },
-	{ "wend",	run_nothing,	NULL,		2, false },
-	{ "read",	run_read,	NULL,		1, false },
-	{ "fill",	run_fill,	NULL,		2, false },
-	{ "kmutex",	run_kmutex,	undo_kmutex,	0, false },
-	{ "krwsem-w",	run_krwsem_w,	undo_krwsem_w,	0, false },
-	{ "krwsem-r",	run_krwsem_r,	undo_krwsem_r,	0, false },
-	{ "krtmutex",	run_krtmutex,	undo_krtmutex,	0, false },
-	{ "ksem",	run_ksem,	undo_ksem,	0, false },
-	{ "kmmap",	run_kmmap,	NULL,		0, false },
-	{ "sync",	run_sync,	NULL,		0, false },
-	{ "settle",	run_settle,	NULL,		0, false },
-	{ "fork",	run_fork,	NULL,		0, true },
-	{ "wait",	run_wait,	NULL,		0, true },
-	{ "join",	run_join,	NULL,		0, true },
-	{ "exit",	run_exit,	NULL,		0, false },
-	{ "uffd",	run_uffd,	NULL,		0, false },
-	{ "drop",	run_drop,	NULL,		0, false },
-	{ "touch",	run_touch,	NULL,		0, false },
+	{ "shm",	run_shm,	undo_shm,	0, false, 0 },
+	{ "robust",	run_robust,	undo_robust,	0, false, 0 },
+	{ "pi",		run_pi,		undo_pi,	0, false, 0 },
+	{ "timed",	run_timed,	undo_shm,	0, false, 0 },
+	{ "mtx",	run_mtx,	undo_mtx,	0, false, 0 },
+	{ "wr",		run_wr,		undo_rwlock,	0, false, 0 },
+	{ "rd",		run_rd,		undo_rwlock,	0, false, 0 },
+	{ "sem",	run_sem,	NULL,		0, false, 0 },
+	{ "cond",	run_cond,	NULL,		0, false, 0 },
+	{ "sleep",	run_sleep,	NULL,		0, false, 0 },
+	{ "flock",	run_flock,	undo_flock,	0, false, 0 },
+	{ "posix",	run_posix,	undo_posix,	0, false, 0 },
+	{ "ofd",	run_ofd,	undo_ofd,	0, false, 0 },
+	{ "rend",	run_nothing,	NULL,		1, false, 0 },
+	{ "wend",	run_nothing,	NULL,		2, false, 0 },
+	{ "read",	run_read,	NULL,		1, false, 0 },
+	{ "fill",	run_fill,	NULL,		2, false, 0 },
+	{ "kmutex",	run_kmutex,	undo_kmutex,	0, false, 0 },
+	{ "krwsem-w",	run_krwsem_w,	undo_krwsem_w,	0, false, 0 },
+	{ "krwsem-r",	run_krwsem_r,	undo_krwsem_r,	0, false, 0 },
+	{ "krtmutex",	run_krtmutex,	undo_krtmutex,	0, false, 0 },
+	{ "ksem",	run_ksem,	undo_ksem,	0, false, 0 },
+	{ "kmmap",	run_kmmap,	NULL,		0, false, 0 },
+	{ "sync",	run_sync,	NULL,		0, false, 0 },
+	{ "settle",	run_settle,	NULL,		0, false, 0 },
+	{ "fork",	run_fork,	NULL,		0, true, 0 },
+	{ "wait",	run_wait,	NULL,		0, true, 0 },
+	{ "join",	run_join,	NULL,		0, true, 0 },
+	{ "exit",	run_exit,	NULL,		0, false, 0 },
+	{ "uffd",	run_uffd,	NULL,		0, false, 0 },
+	{ "drop",	run_drop,	NULL,		0, false, 0 },
+	{ "touch",	run_touch,	NULL,		0, false, 0 },
 };
 /* clang-format on */
 
@@ -371,7 +371,7 @@ const struct step_kind *step_find(const char *name)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(kinds[i].name, name))
 			return &kinds[i];
-	return NULL;
+	return step_find_ipc(name);
 }
 
 int step_undo_all(struct actor *a)
@@ -384,23 +384,6 @@ int step_undo_all(struct actor *a)
 		err = step->kind->undo(a, step);
 	}
 	return err;
-}
-
-/* A pipe ends at those who name an end: give up all others. */
-static void keep_own_pipe_ends(const struct actor *a)
-{
-	unsigned int keep[MAX_RES] = { 0 };
-
-	for (unsigned int i = 0; i < a->nr_steps; i++)
-		keep[a->step[i].n] |= a->step[i].kind->ends;
-	for (int i = 0; i < MAX_RES; i++) {
-		for (int end = 0; end < 2; end++) {
-			if (stage.pipe[i][end] < 0 || keep[i] & (1u << end))
-				continue;
-			close(stage.pipe[i][end]);
-			stage.pipe[i][end] = -1;
-		}
-	}
 }
 
 static void fail(struct actor *a, int step, int err)
@@ -437,7 +420,7 @@ void actor_play(struct actor *a)
 		signal(SIGCHLD, SIG_DFL);
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
-		keep_own_pipe_ends(a);
+		pairs_close(a);
 	}
 	close(null);
 	prctl(PR_SET_NAME, a->name);
