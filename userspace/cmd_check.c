@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "command.h"
+#include "explain.h"
 #include "remote.h"
 #include "report.h"
 #include "source.h"
@@ -33,12 +34,14 @@ struct check_options {
 	struct limits limits;
 	bool json;
 	bool strict;
+	bool verbose;
 };
 
 enum { KEY_FOR = 256, KEY_JSON, KEY_STRICT, KEY_LONG_WAIT, KEY_EVENTS };
 
 static const struct argp_option options[] = {
 	{ "for", KEY_FOR, "SECS", 0, "look for SECS seconds (default 3)", 0 },
+	{ "verbose", 'v', NULL, 0, "tell of each task its command line, container and stacks", 0 },
 	{ "json", KEY_JSON, NULL, 0, "print one JSON object (gridlock.check/1)", 0 },
 	{ "strict", KEY_STRICT, NULL, 0, "exit 2 when the view was not complete", 0 },
 	{ "long-wait", KEY_LONG_WAIT, "SECS", 0, "tell waits this long (default 10)", 0 },
@@ -73,6 +76,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_JSON:
 		o->json = true;
+		return 0;
+	case 'v':
+		o->verbose = true;
 		return 0;
 	case KEY_STRICT:
 		o->strict = true;
@@ -140,6 +146,9 @@ int cmd_check(int argc, char **argv)
 	if (!remote)
 		return EXIT_TROUBLE;
 	look_for(&report, remote, &o);
+	/* Only now, when nothing depends on what it may cost. */
+	if (o.verbose || o.json)
+		report.explained = explain_report(&report, remote);
 	remote_free(remote);
 
 	explain_rows(&report);

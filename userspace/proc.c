@@ -323,6 +323,30 @@ static bool parse_map(char *line, struct proc_map *map)
 	return true;
 }
 
+int proc_maps_read_here(pid_t tgid, struct proc_maps *ret)
+{
+	char path[PATH_SIZE], *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	FILE *in;
+
+	*ret = (struct proc_maps){ 0 };
+	snprintf(path, sizeof(path), "/proc/%d/maps", tgid);
+	in = fopen(path, "re");
+	if (!in)
+		return -errno;
+	while ((len = getline(&line, &size, in)) > 0) {
+		struct proc_map map = { 0 };
+
+		line[len - 1] = '\0';
+		if (parse_map(line, &map))
+			*vec_push(ret->map, ret->nr) = map;
+	}
+	free(line);
+	fclose(in);
+	return 0;
+}
+
 int proc_maps_read(struct remote *remote, pid_t tgid, struct proc_maps *ret)
 {
 	char path[PATH_SIZE], *buf, *line, *rest;

@@ -93,6 +93,9 @@ struct proc_maps {
 
 /** proc_maps_read() - 0 or -errno; free with proc_maps_free() */
 int proc_maps_read(struct remote *remote, pid_t tgid, struct proc_maps *ret);
+
+/** proc_maps_read_here() - as proc_maps_read(), and it may block: for a child */
+int proc_maps_read_here(pid_t tgid, struct proc_maps *ret);
 void proc_maps_free(struct proc_maps *maps);
 
 /** proc_maps_find() - the mapping that holds @addr, or NULL */

@@ -24,10 +24,13 @@
 
 #include "remote.h"
 #include "text.h"
+#include "ustack.h"
 #include "xalloc.h"
 
 /* How long one read may take before it is said to block. */
 #define READ_DEADLINE_MS	200
+/* Unwinding opens and sorts the symbols of all that the process has mapped. */
+#define STACK_DEADLINE_MS	1000
 /* After so much time lost to blocked reads, the deadline gets short. */
 #define BLOCKED_BUDGET_MS	1500
 #define SHORT_DEADLINE_MS	20
@@ -37,7 +40,7 @@
 #define CHUNK			(32 * 1024)
 #define PATH_SIZE		96
 
-enum what { READ_FILE, READ_LINK, READ_MEMORY, COMPARE, SOCKET_TIMED };
+enum what { READ_FILE, READ_LINK, READ_MEMORY, READ_STACK, COMPARE, SOCKET_TIMED };
 
 /** struct question - one packet from the parent */
 struct question {
@@ -47,7 +50,7 @@ struct question {
 	uint64_t addr;
 	/** @len: room for the data */
 	uint64_t len;
-	/** @tids: COMPARE: the two threads */
+	/** @tids: COMPARE: the two threads; READ_STACK: the first */
 	pid_t tids[2];
 	/** @fd: SOCKET_TIMED: the descriptor */
 	int fd;
@@ -111,6 +114,11 @@ static ssize_t answer_memory(const struct question *q, char *buf, size_t size)
 	return (size_t)got == size ? got : -EFAULT;
 }
 
+static ssize_t answer_stack(const struct question *q, char *buf, size_t size)
+{
+	return ustack_read(q->tgid, q->tids[0], buf, size);
+}
+
 static ssize_t answer_compare(const struct question *q)
 {
 	long order = syscall(SYS_kcmp, q->tids[0], q->tids[1], q->type, 0, 0);
@@ -169,6 +177,8 @@ static void answer_all(int fd)
 			result = answer_file(&q, buf, q.len);
 		else if (q.what == READ_LINK)
 			result = answer_link(&q, buf, q.len);
+		else if (q.what == READ_STACK)
+			result = answer_stack(&q, buf, q.len);
 		else
 			result = answer_memory(&q, buf, q.len);
 		send_answer(fd, result, buf);
@@ -255,8 +265,10 @@ static bool is_stuck(const struct remote *r, pid_t tgid)
 	return false;
 }
 
-static uint64_t deadline_ms(const struct remote *r)
+static uint64_t deadline_ms(const struct remote *r, enum what what)
 {
+	if (what == READ_STACK)
+		return STACK_DEADLINE_MS;
 	return r->lost_ms < BLOCKED_BUDGET_MS ? READ_DEADLINE_MS : SHORT_DEADLINE_MS;
 }
 
@@ -314,7 +326,7 @@ static ssize_t give_up(struct remote *r, pid_t tgid, uint64_t began_ns)
 
 static ssize_t ask(struct remote *r, const struct question *q, char *buf)
 {
-	uint64_t began = now_ns(), end = began + deadline_ms(r) * 1000000;
+	uint64_t began = now_ns(), end = began + deadline_ms(r, q->what) * 1000000;
 	int64_t head;
 
 	if (is_stuck(r, q->tgid))
@@ -365,6 +377,18 @@ ssize_t remote_read_memory(struct remote *r, pid_t tgid, uint64_t addr, void *bu
 	struct question q = { .what = READ_MEMORY, .tgid = tgid, .addr = addr, .len = len };
 
 	return ask(r, &q, buf);
+}
+
+ssize_t remote_user_stack(struct remote *r, pid_t tgid, pid_t tid, char *buf, size_t size)
+{
+	struct question q = {
+		.what = READ_STACK, .tgid = tgid, .tids = { tid }, .len = size - 1
+	};
+	ssize_t got = ask(r, &q, buf);
+
+	if (got >= 0)
+		buf[got] = '\0';
+	return got;
 }
 
 int remote_kcmp(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type)

@@ -43,6 +43,14 @@ ssize_t remote_read_link(struct remote *r, pid_t tgid, const char *path, char *b
 ssize_t remote_read_memory(struct remote *r, pid_t tgid, uint64_t addr, void *buf, size_t len);
 
 /**
+ * remote_user_stack() - unwind a thread: ustack_read()
+ * @buf: NUL-terminated on success
+ *
+ * Return: bytes read, or -errno; -ETIMEDOUT: it took more than a second.
+ */
+ssize_t remote_user_stack(struct remote *r, pid_t tgid, pid_t tid, char *buf, size_t size);
+
+/**
  * remote_kcmp() - do two threads share a kernel object: kcmp(2)
  * @tgid: the process of @tid1
  * @type: KCMP_FILES and the like

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "describe.h"
+#include "explain.h"
 #include "look.h"
 #include "remote.h"
 #include "report.h"
@@ -208,5 +209,6 @@ void report_free(struct report *r)
 	for (uint32_t i = 0; i < r->nr_looks; i++)
 		look_free(r->looks[i]);
 	free(r->looks);
+	explanations_free(r->explained);
 	free(r->item);
 }

@@ -11,6 +11,7 @@
 #include "finding.h"
 #include "world.h"
 
+struct explanations;
 struct look;
 struct remote;
 
@@ -44,6 +45,8 @@ struct report {
 	bool module;
 	/** @snap_err: why not; -errno */
 	int snap_err;
+	/** @explained: what the tasks of the findings are; NULL: not asked for */
+	struct explanations *explained;
 	/** @window_ns: time looked at */
 	uint64_t window_ns;
 };

@@ -6,6 +6,7 @@
 #include "describe.h"
 #include "text.h"
 #include "view.h"
+#include "view_explain.h"
 
 static struct json_object *seconds(uint64_t ns)
 {
@@ -118,6 +119,23 @@ static struct json_object *json_coffman(const struct finding *f)
 	return o;
 }
 
+static struct json_object *json_member(const struct report *r, const struct world *w,
+				       uint32_t task)
+{
+	struct json_object *o = view_json_waiter(w, task);
+
+	view_explain_json(o, explain_find(r->explained, w, task));
+	return o;
+}
+
+static struct json_object *json_root(const struct report *r, const struct world *w, uint32_t task)
+{
+	struct json_object *o = view_json_task(w, task);
+
+	view_explain_json(o, explain_find(r->explained, w, task));
+	return o;
+}
+
 static struct json_object *json_finding(const struct report *r, const struct report_item *item)
 {
 	const struct finding *f = report_finding(r, item);
@@ -139,13 +157,13 @@ static struct json_object *json_finding(const struct report *r, const struct rep
 	if (f->reason)
 		json_object_object_add(o, "reason", json_object_new_string(f->reason));
 	for (uint32_t i = 0; i < f->nr_tasks; i++)
-		json_object_array_add(tasks, view_json_waiter(w, f->tasks[i]));
+		json_object_array_add(tasks, json_member(r, w, f->tasks[i]));
 	for (uint32_t i = 0; i < f->nr_victims; i++)
 		json_object_array_add(victims, view_json_task(w, f->victims[i]));
 	json_object_object_add(o, "tasks", tasks);
 	json_object_object_add(o, "victims", victims);
 	if (f->root != NO_INDEX && f->type == FINDING_LONG_WAIT)
-		json_object_object_add(o, "root", view_json_task(w, f->root));
+		json_object_object_add(o, "root", json_root(r, w, f->root));
 	if (f->coffman[0])
 		json_object_object_add(o, "coffman", json_coffman(f));
 	return o;

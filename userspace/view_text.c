@@ -7,6 +7,7 @@
 #include "describe.h"
 #include "text.h"
 #include "view.h"
+#include "view_explain.h"
 #include "xalloc.h"
 
 /* Victims shown by name; the rest are a number. */
@@ -160,6 +161,10 @@ static void print_finding(const struct report *r, const struct report_item *item
 		print_coffman(f);
 	if (f->reason)
 		printf("  %-17s %s\n", "not confirmed", f->reason);
+	for (uint32_t i = 0; i < f->nr_tasks; i++)
+		view_explain_text(w, f->tasks[i], explain_find(r->explained, w, f->tasks[i]));
+	if (f->root != NO_INDEX && f->type == FINDING_LONG_WAIT)
+		view_explain_text(w, f->root, explain_find(r->explained, w, f->root));
 	putchar('\n');
 }
 
@@ -168,6 +173,8 @@ static void print_unseen(const struct report *r)
 	const struct unseen *u = &r->unseen;
 	const char *partial = report_partial(r);
 
+	if (r->explained && r->explained->nr_left_out)
+		printf("not explained, to end in time: %u more tasks\n", r->explained->nr_left_out);
 	if (partial)
 		printf("partial view: %s\n", partial);
 	printf("unseen: %llu events lost, %llu waits lost, %llu unknown owners, %llu blocked reads, %llu denied reads\n",
