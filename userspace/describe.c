@@ -6,6 +6,7 @@
 
 #include "describe.h"
 #include "text.h"
+#include "way_out.h"
 #include "xalloc.h"
 
 char *describe_task(const struct world *w, uint32_t task)
@@ -121,6 +122,28 @@ char *describe_blockers(const struct world *w, const struct wait *wait)
 	else if (wait->unknown_releaser)
 		fputs(", or somebody unseen", out);
 	fclose(out);
+	return text;
+}
+
+char *describe_way_out(const struct world *w, const struct finding *f)
+{
+	const struct way_out *way = f->way_out;
+	char *who, *freed, *text;
+
+	if (way->task == NO_INDEX && way->nr_tried == 1)
+		return xstrdup("none: its process cannot be ended");
+	if (way->task == NO_INDEX)
+		return xasprintf("none: the end of no one of %u processes would free another",
+				 way->nr_tried);
+	who = describe_task(w, way->task);
+	if (!way->nr_frees) {
+		text = xasprintf("the end of %s would end all that wait", who);
+	} else {
+		freed = describe_tasks(w, way->frees, way->nr_frees, 8);
+		text = xasprintf("the end of %s would free %s", who, freed);
+		free(freed);
+	}
+	free(who);
 	return text;
 }
 

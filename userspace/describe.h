@@ -25,6 +25,9 @@ char *describe_wait(const struct wait *wait);
 /** describe_relation() - "held by", or what fits a kind that nobody holds (static) */
 const char *describe_relation(uint32_t kind);
 
+/** describe_way_out() - whose end would free whom, or that nobody's would */
+char *describe_way_out(const struct world *w, const struct finding *f);
+
 /** describe_blockers() - who can end the wait: "a[1]", "nobody alive (was 7)" */
 char *describe_blockers(const struct world *w, const struct wait *wait);
 

@@ -4,6 +4,7 @@
 
 #include "finding.h"
 #include "graph.h"
+#include "way_out.h"
 #include "xalloc.h"
 
 /* In this order: a later one leaves out tasks that an earlier one explains. */
@@ -65,6 +66,7 @@ void findings_free(struct findings *found)
 		free(f->victims);
 		for (int k = 0; k < 4; k++)
 			free(f->coffman[k]);
+		way_out_free(f->way_out);
 	}
 	free(found->finding);
 	*found = (struct findings){ 0 };

@@ -12,6 +12,7 @@
 #include "world.h"
 
 struct graph;
+struct way_out;
 
 /* clang-format off */
 #define FINDING_LIST(X)				\
@@ -49,6 +50,8 @@ struct finding {
 	uint32_t nr_victims;
 	/** @root: long-wait: the task at the root of the chain; else NO_INDEX */
 	uint32_t root;
+	/** @way_out: deadlock: whose end would free the most; else NULL (owned) */
+	struct way_out *way_out;
 	/** @coffman: deadlock: the four conditions in words; else NULLs (owned) */
 	char *coffman[4];
 };

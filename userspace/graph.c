@@ -4,6 +4,12 @@
 #include "world.h"
 #include "xalloc.h"
 
+/* For graph_build(): nobody is gone. */
+static bool is_gone(const struct ending *ending, uint32_t task)
+{
+	return ending && ending->ends[task];
+}
+
 /* What the task needs before it can run; none if nothing known holds it. */
 static uint32_t known_needs(const struct world *w, uint32_t task, const uint32_t **ret)
 {
@@ -19,7 +25,7 @@ static uint32_t known_needs(const struct world *w, uint32_t task, const uint32_t
 	return wait->nr_blockers;
 }
 
-static void build_tasks(struct graph *g, const struct world *w)
+static void build_tasks(struct graph *g, const struct world *w, const struct ending *ending)
 {
 	uint32_t *last_user = xcalloc(g->nr_resources, sizeof(*last_user));
 	const uint32_t *blockers = NULL;
@@ -30,9 +36,9 @@ static void build_tasks(struct graph *g, const struct world *w)
 	g->need = xcalloc(nr, sizeof(*g->need));
 	nr = 0;
 	for (uint32_t t = 0; t < g->nr_tasks; t++) {
-		uint32_t nr_blockers = known_needs(w, t, &blockers);
+		uint32_t nr_blockers = is_gone(ending, t) ? 0 : known_needs(w, t, &blockers);
 
-		g->waits[t] = w->tasks[t].wait != NO_INDEX;
+		g->waits[t] = w->tasks[t].wait != NO_INDEX && !is_gone(ending, t);
 		if (g->waits[t]) {
 			g->any[t] = w->waits[w->tasks[t].wait].needs == NEEDS_ANY;
 			g->timed[t] = w->waits[w->tasks[t].wait].timed == TIMED_YES;
@@ -49,7 +55,15 @@ static void build_tasks(struct graph *g, const struct world *w)
 	free(last_user);
 }
 
-static void build_resources(struct graph *g, const struct world *w)
+static bool can_release(const struct world *w, const struct ending *ending, uint32_t task,
+			uint32_t resource)
+{
+	if (w->tasks[task].exiting)
+		return false;
+	return !is_gone(ending, task) || !ending->lasting[resource];
+}
+
+static void build_resources(struct graph *g, const struct world *w, const struct ending *ending)
 {
 	uint32_t nr = 0;
 
@@ -63,7 +77,7 @@ static void build_resources(struct graph *g, const struct world *w)
 
 		g->by_off[r] = nr;
 		for (uint32_t i = 0; i < nr_releasers; i++)
-			if (!w->tasks[resource->releasers[i]].exiting)
+			if (can_release(w, ending, resource->releasers[i], r))
 				g->by[nr++] = resource->releasers[i];
 		g->open[r] = !resource->dead && (resource->unknown || !nr_releasers);
 		g->dead[r] = !g->open[r] && nr == g->by_off[r];
@@ -93,6 +107,11 @@ static void build_reverse(const uint32_t *off, const uint32_t *to, uint32_t nr_f
 
 struct graph *graph_build(const struct world *w)
 {
+	return graph_build_after(w, NULL);
+}
+
+struct graph *graph_build_after(const struct world *w, const struct ending *ending)
+{
 	struct graph *g = xcalloc(1, sizeof(*g));
 
 	g->nr_tasks = w->nr_tasks;
@@ -105,8 +124,8 @@ struct graph *graph_build(const struct world *w)
 	g->dead = xcalloc(g->nr_resources, sizeof(*g->dead));
 	g->by_off = xcalloc((size_t)g->nr_resources + 1, sizeof(*g->by_off));
 
-	build_tasks(g, w);
-	build_resources(g, w);
+	build_tasks(g, w, ending);
+	build_resources(g, w, ending);
 	build_reverse(g->need_off, g->need, g->nr_tasks, g->nr_resources, &g->wanted_off,
 		      &g->wanted);
 	build_reverse(g->by_off, g->by, g->nr_resources, g->nr_tasks, &g->frees_off, &g->frees);

@@ -68,6 +68,22 @@ struct cores {
  * only such tasks could release is dead.
  */
 struct graph *graph_build(const struct world *w);
+
+/** struct ending - some tasks are gone, in thought */
+struct ending {
+	/** @ends: [nr_tasks] the task is gone */
+	bool *ends;
+	/** @lasting: [nr_resources] stays as it is when a task able to release it ends */
+	bool *lasting;
+};
+
+/**
+ * graph_build_after() - the graph of @w after some tasks ended
+ *
+ * They wait no more; of the resources that they could release those are free
+ * that do not last, of the others they are no releasers any more.
+ */
+struct graph *graph_build_after(const struct world *w, const struct ending *ending);
 void graph_free(struct graph *g);
 
 /**

@@ -10,6 +10,7 @@
 #include "remote.h"
 #include "report.h"
 #include "text.h"
+#include "way_out.h"
 #include "xalloc.h"
 
 static const char id_letter[NR_FINDING_TYPES] = {
@@ -88,6 +89,8 @@ static void keep_look(struct report *r, struct look *look, bool proven)
 			continue;
 		if (f->type == FINDING_DEADLOCK || f->type == FINDING_TRANSIENT_CYCLE)
 			describe_coffman(look->world, f);
+		if (f->type == FINDING_DEADLOCK)
+			f->way_out = way_out_find(look->world, f);
 		add_finding(r, at, i);
 	}
 }

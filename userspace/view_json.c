@@ -7,6 +7,7 @@
 #include "text.h"
 #include "view.h"
 #include "view_explain.h"
+#include "way_out.h"
 
 static struct json_object *seconds(uint64_t ns)
 {
@@ -119,6 +120,25 @@ static struct json_object *json_coffman(const struct finding *f)
 	return o;
 }
 
+/* Null when the end of no one process would help. */
+static struct json_object *json_way_out(const struct world *w, const struct way_out *way)
+{
+	struct json_object *frees = json_object_new_array();
+	struct json_object *o;
+
+	if (way->task == NO_INDEX) {
+		json_object_put(frees);
+		return NULL;
+	}
+	o = view_json_task(w, way->task);
+	for (uint32_t i = 0; i < way->nr_frees; i++)
+		json_object_array_add(frees, json_object_new_int(w->tasks[way->frees[i]].tid));
+	json_object_object_add(o, "frees", frees);
+	json_object_object_add(o, "ends", json_object_new_int(way->nr_ends));
+	json_object_object_add(o, "tried", json_object_new_int(way->nr_tried));
+	return o;
+}
+
 static struct json_object *json_member(const struct report *r, const struct world *w,
 				       uint32_t task)
 {
@@ -166,6 +186,8 @@ static struct json_object *json_finding(const struct report *r, const struct rep
 		json_object_object_add(o, "root", json_root(r, w, f->root));
 	if (f->coffman[0])
 		json_object_object_add(o, "coffman", json_coffman(f));
+	if (f->way_out)
+		json_object_object_add(o, "way_out", json_way_out(w, f->way_out));
 	return o;
 }
 

@@ -159,6 +159,11 @@ static void print_finding(const struct report *r, const struct report_item *item
 	}
 	if (f->coffman[0])
 		print_coffman(f);
+	if (f->way_out) {
+		text = describe_way_out(w, f);
+		printf("  %-17s %s\n", "way out", text);
+		free(text);
+	}
 	if (f->reason)
 		printf("  %-17s %s\n", "not confirmed", f->reason);
 	for (uint32_t i = 0; i < f->nr_tasks; i++)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "way_out.h"
 #include "worlds.h"
 #include "xalloc.h"
 
@@ -85,8 +86,12 @@ static void read_releasers(struct world *w, uint32_t resource, char *at)
 static void read_task(struct world *w, char *word)
 {
 	char *after;
-	uint32_t task = task_of(w, strtol(word, &after, 10));
+	pid_t tid = strtol(word, &after, 10);
+	uint32_t task;
 
+	if (*after == '@')
+		world_add_task(w, tid, strtol(after + 1, &after, 10))->state = 'S';
+	task = task_of(w, tid);
 	if (*after == '>')
 		read_wait(w, task, after + 1);
 	else if (!strcmp(after, "x"))
@@ -260,6 +265,26 @@ char *say_circle(const struct world *w, const char *tids)
 	graph_free(g);
 	free(circle);
 	free(set);
+	return text_take(&t);
+}
+
+char *say_way_out(const struct world *w)
+{
+	const struct limits limits = { 0 };
+	struct findings found = { 0 };
+	struct way_out *way;
+	struct text t;
+
+	text_open(&t);
+	findings_detect(w, &limits, &found);
+	way = way_out_find(w, &found.finding[0]);
+	if (way->task == NO_INDEX)
+		fprintf(t.out, "none of %u", way->nr_tried);
+	else
+		fprintf(t.out, "%d ends %u frees ", w->tasks[way->task].tid, way->nr_ends);
+	print_tasks(t.out, w, way->frees, way->nr_frees, " ");
+	way_out_free(way);
+	findings_free(&found);
 	return text_take(&t);
 }
 

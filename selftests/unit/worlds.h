@@ -13,10 +13,10 @@
  *	a=1,2		1 and 2 can release a		a=?	somebody unseen can
  *	a=+		the owner of a is dead		a=	nobody was found
  *	3		task 3 runs			3x	is exiting
- *	3s		is suspended
+ *	3s		is suspended		3@1	is a thread of process 1
  *
  * Tasks are made in the order in which they are first named; each is a process
- * of its own. A wait is for an flock that began 20 s ago, known by the kernel's
+ * of its own, unless it is named as a thread first. A wait is for an flock that began 20 s ago, known by the kernel's
  * record; resources are recorded and held exclusively.
  */
 #ifndef WORLDS_H
@@ -59,6 +59,9 @@ char *say_circle(const struct world *w, const char *tids);
 /** say_findings() - "deadlock confirmed 1 2 behind 3" for each; long-wait: "to 3" */
 char *say_findings(const struct world *w);
 
+/** say_way_out() - of the first deadlock: "1 ends 1 frees 2 3", or "none of 2" processes */
+char *say_way_out(const struct world *w);
+
 /*
  * Compare an answer with what it has to be, then free it. The second form
  * asks about a world that is made for the question.
@@ -81,6 +84,7 @@ char *say_findings(const struct world *w);
 
 #define EXPECT_STUCK(expected, text)	EXPECT_OF(expected, say_stuck, text, true)
 #define EXPECT_CORES(expected, text)	EXPECT_OF(expected, say_cores, text)
+#define EXPECT_WAY_OUT(expected, text)	EXPECT_OF(expected, say_way_out, text)
 #define EXPECT_FINDINGS(expected, text)	EXPECT_OF(expected, say_findings, text)
 
 #endif /* WORLDS_H */
