@@ -7,6 +7,7 @@
 #define VIEW_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -27,6 +28,14 @@ struct json_object *view_json_waiter(const struct world *w, uint32_t task);
 
 /** view_json_print() - print @object on stdout and free it */
 void view_json_print(struct json_object *object);
+
+struct remote;
+
+/**
+ * view_chain() - the wait chain of @task, on stdout: a tree, or gridlock.chain/1
+ * @remote: to see where a task sleeps that waits for no lock; NULL: not told
+ */
+void view_chain(const struct world *w, struct remote *remote, uint32_t task, bool json);
 
 struct picture;
 
