@@ -13,6 +13,8 @@
 #include <linux/irqflags.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/smp.h>
 
 /* What one contention does to a set of counters. */
@@ -163,9 +165,36 @@ static void reset_cpu(struct gl_cpu *cpu)
 			reset_sums(&cpu->row[i].sums);
 }
 
-static void reset_this_cpu(void *unused)
+/*
+ * On the CPU that is reset, in an interrupt. A probe that it interrupts, or an
+ * NMI that interrupts it, would add to a total before the reset and to its row
+ * after it: then the one is tried again, and the other is turned away.
+ */
+static void try_reset_this_cpu(void *done)
 {
-	reset_cpu(gl_this_cpu());
+	struct gl_cpu *cpu = gl_this_cpu();
+
+	if (cpu->busy[GL_LEVEL_TASK] || cpu->busy[GL_LEVEL_SOFTIRQ] ||
+	    !gl_cpu_enter(cpu, GL_LEVEL_NMI))
+		return;
+	reset_cpu(cpu);
+	gl_cpu_leave(cpu, GL_LEVEL_NMI);
+	*(bool *)done = true;
+}
+
+static int reset_online(int nr)
+{
+	bool done = false;
+
+	for (;;) {
+		int err = smp_call_function_single(nr, try_reset_this_cpu, &done, 1);
+
+		if (err || done)
+			return err;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
 }
 
 /**
@@ -175,15 +204,20 @@ static void reset_this_cpu(void *unused)
  * are off nobody else writes.
  *
  * Context: process; may sleep.
+ *
+ * Return: 0 or -EINTR: killed; some counters may be left.
  */
-void gl_count_reset(void)
+int gl_count_reset(void)
 {
-	int nr;
+	int nr, err = 0;
 
 	cpus_read_lock();
-	on_each_cpu(reset_this_cpu, NULL, 1);
-	for_each_possible_cpu(nr)
+	for_each_possible_cpu(nr) {
 		if (!cpu_online(nr))
 			reset_cpu(per_cpu(gl_cpu_ptr, nr));
+		else
+			err = err ?: reset_online(nr);
+	}
 	cpus_read_unlock();
+	return err;
 }

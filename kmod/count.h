@@ -8,27 +8,45 @@
 #ifndef _GL_COUNT_H
 #define _GL_COUNT_H
 
+#include <linux/build_bug.h>
 #include <linux/types.h>
 
 #include "cpu.h"
 
-/* Bits of a row's key that hold the address: all of a kernel address that varies. */
-#define GL_KEY_ADDRESS_BITS	48
+/* Bits of a row's key that hold the address: all that varies, with five-level page tables. */
+#define GL_KEY_ADDRESS_BITS	57
 
 /**
  * gl_row_key() - kind and address in one word that is not 0
  * @kind: enum gl_kind; not GL_KIND_UNKNOWN, or @lock is not 0
  * @lock: kernel or user address
  *
- * Exact, not a hash: the upper 16 bits of an address say only whether it is
- * the kernel's, and that the kind says as well. (With five-level page tables
- * only the direct mapping and user memory use more bits; two locks whose
- * addresses differ in those alone would share a row.)
+ * Exact, not a hash: the upper 7 bits of an address say only whether it is the
+ * kernel's, and that the kind says as well; see gl_row_address().
  */
 static __always_inline u64 gl_row_key(u32 kind, u64 lock)
 {
 	return (u64)(kind + 1) << GL_KEY_ADDRESS_BITS |
 	       (lock & ((1ULL << GL_KEY_ADDRESS_BITS) - 1));
+}
+
+static_assert(GL_NR_COUNTED_KINDS < 1 << (64 - GL_KEY_ADDRESS_BITS));
+
+/** gl_row_kind() - the kind that a row's key is of */
+static __always_inline u32 gl_row_kind(u64 key)
+{
+	return (u32)(key >> GL_KEY_ADDRESS_BITS) - 1;
+}
+
+/** gl_row_address() - the address that a row's key is of */
+static __always_inline u64 gl_row_address(u64 key)
+{
+	u64 mask = (1ULL << GL_KEY_ADDRESS_BITS) - 1;
+	u32 kind = gl_row_kind(key);
+
+	if (kind == GL_KIND_FUTEX || kind == GL_KIND_FUTEX_PI)
+		return key & mask;
+	return key | ~mask;
 }
 
 /** struct gl_resource - what a wait is for */
@@ -44,6 +62,6 @@ struct gl_resource {
 void gl_count_begin(struct gl_cpu *cpu, const struct gl_resource *res);
 void gl_count_end(struct gl_cpu *cpu, const struct gl_resource *res, u64 wait_ns, bool failed);
 void gl_count_lost(struct gl_cpu *cpu, const struct gl_resource *res);
-void gl_count_reset(void);
+int gl_count_reset(void);
 
 #endif /* _GL_COUNT_H */

@@ -52,9 +52,7 @@ static int set_reset(const char *text, const struct kernel_param *kp)
 
 	if (err)
 		return err;
-	if (yes && loaded)
-		gl_count_reset();
-	return 0;
+	return yes && loaded ? gl_count_reset() : 0;
 }
 
 static const struct kernel_param_ops reset_ops = { .set = set_reset };

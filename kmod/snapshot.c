@@ -137,8 +137,8 @@ static struct gl_snapshot *alloc_snapshot(u32 record_type, u64 *room_ret)
 	u64 now = record_type == GL_RECORD_WAIT ? gl_waits_size() : gl_rows_size();
 
 	*room_ret = now + now / 4 + 64;
-	return kvzalloc(sizeof(struct gl_snapshot) + array_size(*room_ret, record),
-			GFP_KERNEL);
+	return kvzalloc(size_add(sizeof(struct gl_snapshot), array_size(*room_ret, record)),
+			GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 }
 
 /**

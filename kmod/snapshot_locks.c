@@ -98,12 +98,10 @@ static void identify(struct gl_snapshot *snap, struct gl_lock_record *rec,
 		     const struct gl_row *row)
 {
 	u64 key = local_read(&row->key), space = READ_ONCE(row->space);
-	u64 lock = key & ((1ULL << GL_KEY_ADDRESS_BITS) - 1);
+	u64 lock = gl_row_address(key);
 
 	rec->row = GL_ROW_LOCK;
-	rec->kind = (u32)(key >> GL_KEY_ADDRESS_BITS) - 1;
-	if (rec->kind != GL_KIND_FUTEX && rec->kind != GL_KIND_FUTEX_PI)
-		lock |= ~((1ULL << GL_KEY_ADDRESS_BITS) - 1);
+	rec->kind = gl_row_kind(key);
 	rec->res_id = gl_snapshot_id(lock, space);
 	rec->res_addr = gl_snapshot_address(snap, rec->kind, lock);
 	rec->space_id = space ? gl_snapshot_id(space, 0) : 0;
@@ -118,6 +116,8 @@ static void add_rows(struct merge *m, const struct gl_cpu *cpu)
 		const struct gl_row *row = &cpu->row[i];
 		struct gl_lock_record *rec;
 
+		if (!(i & 255))
+			cond_resched();
 		if (!local_read(&row->key))
 			continue;
 		rec = record_of(m, row);
@@ -159,7 +159,6 @@ static void merge_cpus(struct merge *m)
 
 			add_total(m->snap, cpu, m->reading_begins);
 			add_rows(m, cpu);
-			cond_resched();
 		}
 	}
 }
