@@ -40,14 +40,17 @@ static bool peek(u64 address, unsigned long *word)
 
 /*
  * Which task a word names. The task may be gone, its memory another's: it is
- * the owner only if its number leads back to it.
+ * the owner only if its number leads back to it. A task loses its number while
+ * it still runs the end of do_exit(): dead is only who will never run again.
  */
 static void identify(unsigned long word, u32 state, struct gl_owner *owner)
 {
 	const struct task_struct *task = (void *)word, *found;
+	unsigned int task_state;
 	pid_t pid;
 
-	if (copy_from_kernel_nofault(&pid, &task->pid, sizeof(pid)) || pid <= 0)
+	if (copy_from_kernel_nofault(&task_state, &task->__state, sizeof(task_state)) ||
+	    copy_from_kernel_nofault(&pid, &task->pid, sizeof(pid)) || pid <= 0)
 		return;
 	rcu_read_lock();
 	found = pid_task(find_pid_ns(pid, &init_pid_ns), PIDTYPE_PID);
@@ -58,7 +61,7 @@ static void identify(unsigned long word, u32 state, struct gl_owner *owner)
 		owner->start_ns = found->start_boottime;
 		memcpy(owner->comm, found->comm, sizeof(owner->comm));
 		owner->comm[sizeof(owner->comm) - 1] = '\0';
-	} else if (state == GL_OWNER_KNOWN) {
+	} else if (state == GL_OWNER_KNOWN && task_state == TASK_DEAD) {
 		owner->state = GL_OWNER_DEAD;
 		owner->tid = pid;
 	}
