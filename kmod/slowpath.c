@@ -32,34 +32,45 @@
 #define FAMILY_FUTEX		BIT(6)
 #define FAMILY_FUTEX_PI		BIT(7)
 
-/* A function belongs to the first row that its name begins with. */
+/*
+ * The functions that sleep until the lock is had, and no others: a task may also
+ * sleep in the functions around them, for memory or for another lock. Which ones
+ * the compiler has inlined differs from kernel to kernel.
+ */
 static const struct {
-	const char *prefix;
+	const char *name;
 	unsigned long families;
 } functions[] = {
-	{ "__mutex_lock",		FAMILY_MUTEX },
-	{ "__ww_mutex_lock",		FAMILY_MUTEX },
-	{ "rwsem_down_read_slowpath",	FAMILY_RWSEM },
-	{ "rwsem_down_write_slowpath",	FAMILY_RWSEM },
-	{ "rt_mutex_wait_proxy_lock",	FAMILY_FUTEX_PI },
-	{ "rt_mutex_slowlock",		FAMILY_RTMUTEX | FAMILY_RWBASE | FAMILY_FUTEX_PI },
-	{ "__rt_mutex_slowlock",	FAMILY_RTMUTEX | FAMILY_RWBASE },
-	{ "rtlock_slowlock",		FAMILY_RTMUTEX | FAMILY_RWBASE },
-	{ "rt_spin_lock",		FAMILY_RTMUTEX },
-	{ "__rt_mutex_lock",		FAMILY_RTMUTEX },
-	{ "rwbase_",			FAMILY_RWBASE },
-	{ "__rwbase_",			FAMILY_RWBASE },
-	{ "rt_read_lock",		FAMILY_RWBASE },
-	{ "rt_write_lock",		FAMILY_RWBASE },
-	{ "__down",			FAMILY_SEMAPHORE },
-	{ "percpu_rwsem_wait",		FAMILY_PCPU },
-	{ "__percpu_down_read",		FAMILY_PCPU },
-	{ "percpu_down_write",		FAMILY_PCPU },
-	{ "futex_lock_pi",		FAMILY_FUTEX_PI },
-	{ "futex_wait_requeue_pi",	FAMILY_FUTEX | FAMILY_FUTEX_PI },
-	{ "futex_wait",			FAMILY_FUTEX },
-	{ "futex_do_wait",		FAMILY_FUTEX },
-	{ "__futex_wait",		FAMILY_FUTEX },
+	{ "__mutex_lock",				FAMILY_MUTEX },
+	{ "__mutex_lock_slowpath",			FAMILY_MUTEX },
+	{ "__mutex_lock_killable_slowpath",		FAMILY_MUTEX },
+	{ "__mutex_lock_interruptible_slowpath",	FAMILY_MUTEX },
+	{ "__ww_mutex_lock",				FAMILY_MUTEX },
+	{ "__ww_mutex_lock_slowpath",			FAMILY_MUTEX },
+	{ "__ww_mutex_lock_interruptible_slowpath",	FAMILY_MUTEX },
+	{ "rwsem_down_read_slowpath",			FAMILY_RWSEM },
+	{ "rwsem_down_write_slowpath",			FAMILY_RWSEM },
+	{ "__rt_mutex_slowlock",			FAMILY_RTMUTEX },
+	{ "__rt_mutex_slowlock_locked",			FAMILY_RTMUTEX },
+	{ "rt_mutex_slowlock",				FAMILY_RTMUTEX },
+	{ "rtlock_slowlock",				FAMILY_RTMUTEX },
+	{ "rtlock_slowlock_locked",			FAMILY_RTMUTEX },
+	/* Also for the rt_mutex inside the lock. */
+	{ "rwbase_read_lock",				FAMILY_RWBASE | FAMILY_RTMUTEX },
+	{ "__rwbase_read_lock",				FAMILY_RWBASE | FAMILY_RTMUTEX },
+	{ "rwbase_write_lock",				FAMILY_RWBASE | FAMILY_RTMUTEX },
+	{ "___down_common",				FAMILY_SEMAPHORE },
+	{ "__down_common",				FAMILY_SEMAPHORE },
+	{ "__down",					FAMILY_SEMAPHORE },
+	{ "__down_interruptible",			FAMILY_SEMAPHORE },
+	{ "__down_killable",				FAMILY_SEMAPHORE },
+	{ "__down_timeout",				FAMILY_SEMAPHORE },
+	{ "percpu_rwsem_wait",				FAMILY_PCPU },
+	{ "__percpu_down_read",				FAMILY_PCPU },
+	{ "percpu_down_write",				FAMILY_PCPU },
+	{ "futex_wait_queue",				FAMILY_FUTEX },
+	{ "futex_do_wait",				FAMILY_FUTEX },
+	{ "rt_mutex_wait_proxy_lock",			FAMILY_FUTEX_PI },
 };
 
 static unsigned long family_of_kind(u32 kind)
@@ -91,12 +102,13 @@ static unsigned long family_of_kind(u32 kind)
 
 #ifdef CONFIG_UNWINDER_ORC
 
+/* What the compiler made of a function, "name.constprop.0", still is that function. */
 static unsigned long families_of_name(const char *name)
 {
-	size_t i;
+	size_t len = strcspn(name, "."), i;
 
 	for (i = 0; i < ARRAY_SIZE(functions); i++)
-		if (str_has_prefix(name, functions[i].prefix))
+		if (strlen(functions[i].name) == len && !memcmp(name, functions[i].name, len))
 			return functions[i].families;
 	return 0;
 }
@@ -116,7 +128,8 @@ static unsigned long families_of_address(unsigned long address)
 
 	if (seen && (seen | 0xffffUL << 48) == address)
 		return seen >> 48;
-	sprint_symbol_no_offset(name, address);
+	/* A call may be a function's last instruction: it returns behind it. */
+	sprint_symbol_no_offset(name, address - 1);
 	families = families_of_name(name);
 	WRITE_ONCE(*entry, (address & ~(0xffffUL << 48)) | families << 48);
 	return families;
