@@ -108,7 +108,7 @@ static u64 nr_spins_begun(void)
  * gl_coverage_test() - try out whether waits for spinlocks are seen
  *
  * Under most hypervisors they are not. Takes a millisecond, and three CPUs;
- * on fewer the answer stays open.
+ * on fewer, or when those have no time, the answer stays open.
  *
  * Context: process; may sleep. The probes are attached.
  */
@@ -122,7 +122,10 @@ void gl_coverage_test(void)
 	nr = make_waiters(waiters);
 	if (nr == NR_WAITERS) {
 		hold_against(waiters);
-		spin_trial = nr_spins_begun() ? SPIN_SEEN : SPIN_UNSEEN;
+		if (nr_spins_begun())
+			spin_trial = SPIN_SEEN;
+		else if (atomic_read(&nr_there) == NR_WAITERS)
+			spin_trial = SPIN_UNSEEN;
 	}
 	migrate_enable();
 	cpus_read_unlock();
@@ -141,7 +144,7 @@ static const char *spin_coverage(void)
 		return "none: on this machine the kernel spins before its tracepoint (hypervisor)";
 	if (spin_trial == SPIN_SEEN)
 		return "lower-bound: the first waiter of a queued spinlock passes no tracepoint";
-	return "lower-bound: not tried out, that takes 3 CPUs; the first waiter of a queued spinlock passes no tracepoint";
+	return "lower-bound: not tried out, that takes 3 idle CPUs; the first waiter of a queued spinlock passes no tracepoint";
 }
 
 static void show_rt(struct seq_file *m)
