@@ -6,6 +6,7 @@
 #ifndef _GL_COMPAT_H
 #define _GL_COMPAT_H
 
+#include <linux/sched.h>
 #include <linux/version.h>
 
 /*
@@ -28,6 +29,25 @@
 #else
 #define GL_FUTEX_SETUP_SLEEPS(regs)	true
 #endif
+
+/**
+ * gl_task_is_queued() - is a task on a run queue, and not only left there?
+ * @task: the task
+ *
+ * Since 6.12 who goes to sleep may stay on the queue for a while, marked.
+ *
+ * Context: any; the task may change meanwhile.
+ *
+ * Return: true if it runs, or will without being woken.
+ */
+static inline bool gl_task_is_queued(const struct task_struct *task)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	return READ_ONCE(task->on_rq) && !READ_ONCE(task->se.sched_delayed);
+#else
+	return READ_ONCE(task->on_rq);
+#endif
+}
 
 /* FLAGS_SHARED of kernel/futex/futex.h moved in 6.7. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)

@@ -14,6 +14,7 @@
 #include <linux/sched/task.h>
 #include <linux/string.h>
 
+#include "compat.h"
 #include "cpu.h"
 #include "owner.h"
 #include "slowpath.h"
@@ -53,18 +54,33 @@ static bool is_shared(u32 kind)
 	       kind == GL_KIND_PCPU_SEM_R || kind == GL_KIND_RWLOCK_RT_R;
 }
 
+/*
+ * Does the task sleep? Its state is set before it leaves the CPU, and stays when
+ * it is preempted: a sleeper is not queued to run, either.
+ */
+static bool is_asleep(const struct task_struct *task, u32 state)
+{
+	return state & (TASK_NORMAL | TASK_RTLOCK_WAIT) && !gl_task_is_queued(task) &&
+	       !READ_ONCE(task->on_cpu);
+}
+
+static u64 nr_switches(const struct task_struct *task)
+{
+	return READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
+}
+
 static void fill_task(struct gl_wait_record *rec, struct task_struct *task)
 {
-	u32 state = READ_ONCE(task->__state);
-
+	rec->nr_switches = nr_switches(task);
+	/* Whoever is found asleep has counted that switch: see check_switches(). */
+	smp_rmb();
+	rec->task_state = READ_ONCE(task->__state);
 	rec->tgid = task->tgid;
-	rec->nr_switches = READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
-	rec->task_state = state;
 	memcpy(rec->comm, task->comm, sizeof(rec->comm));
 	rec->comm[sizeof(rec->comm) - 1] = '\0';
-	if (state & TASK_INTERRUPTIBLE)
+	if (rec->task_state & TASK_INTERRUPTIBLE)
 		rec->flags |= GL_WAIT_INTERRUPTIBLE;
-	if (state != TASK_RUNNING && !READ_ONCE(task->on_cpu))
+	if (is_asleep(task, rec->task_state))
 		rec->flags |= GL_WAIT_OFF_CPU;
 }
 
@@ -95,11 +111,14 @@ static void fill_owner(struct gl_wait_record *rec, u64 lock, const struct task_s
 		rec->flags |= GL_WAIT_WAS_HANDED;
 }
 
-/* Did the task run while its row was read? Then nothing of the row is asleep. */
+/* Did the task wake while its row was read? Then nothing of the row is asleep. */
 static void check_switches(struct gl_wait_record *rec, const struct task_struct *task)
 {
-	if (READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw) != rec->nr_switches ||
-	    READ_ONCE(task->on_cpu))
+	bool asleep = is_asleep(task, READ_ONCE(task->__state));
+
+	/* The switches last: a task that ran and sleeps again has counted one more. */
+	smp_rmb();
+	if (!asleep || nr_switches(task) != rec->nr_switches)
 		rec->flags &= ~(GL_WAIT_OFF_CPU | GL_WAIT_IN_SLOWPATH);
 }
 
@@ -215,6 +234,7 @@ int gl_waits_fill(struct gl_snapshot *snap, u64 room)
 		if (sleeping ? !fill_sleeping(snap, idx, &row) :
 			       !fill_spinning(snap, idx - gl_waits.nr_slots, &row))
 			continue;
+		cond_resched();
 		if (snap->header.nr_records == room)
 			snap->header.nr_unshown++;
 		else
