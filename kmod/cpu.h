@@ -67,8 +67,6 @@ struct gl_total {
 
 /**
  * struct gl_spin - a wait for a spinning lock
- *
- * A context spins for one lock at a time, so one for each level is enough.
  */
 struct gl_spin {
 	/** @seq: odd while it changes */
@@ -95,8 +93,8 @@ struct gl_cpu {
 	local_t ticks;
 	/** @ends: ends seen while drop_ends was set */
 	local_t ends;
-	/** @spin: [level] spin waits in flight */
-	struct gl_spin spin[GL_NR_LEVELS];
+	/** @spin: [level][depth] spin waits in flight */
+	struct gl_spin spin[GL_NR_LEVELS][GL_SPIN_DEPTH];
 	/** @total: by kind */
 	struct gl_total total[GL_NR_COUNTED_KINDS];
 	/** @row: [gl_nr_rows] open-addressing hash of rows */

@@ -41,6 +41,12 @@
 /* Contexts that can interrupt each other: task, softirq, hardirq, NMI. */
 #define GL_NR_LEVELS		4
 
+/*
+ * Spin waits that one context can be in at once: the slow path of an rwlock
+ * spins for the spinlock inside (kernel/locking/qrwlock.c). No other nests.
+ */
+#define GL_SPIN_DEPTH		2
+
 /* Snapshots open at once, each with its own buffer. */
 #define GL_MAX_SNAPSHOTS	4
 

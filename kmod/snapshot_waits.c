@@ -22,15 +22,10 @@
 #include "spin.h"
 #include "wait.h"
 
-static u32 nr_spin_slots(void)
-{
-	return nr_cpu_ids * GL_NR_LEVELS;
-}
-
 /* Differs for every wait of this load: a slot's changes, then its place. */
 static u64 generation(u64 seq, u32 idx)
 {
-	return (seq >> 1) * (gl_waits.nr_slots + nr_spin_slots()) + idx;
+	return (seq >> 1) * (gl_waits.nr_slots + gl_spin_nr_slots()) + idx;
 }
 
 /* The task with this number and start time, with a reference; NULL: gone. */
@@ -162,12 +157,12 @@ static bool fill_sleeping(struct gl_snapshot *snap, u32 idx, struct gl_wait_reco
 
 static bool fill_spinning(struct gl_snapshot *snap, u32 n, struct gl_wait_record *rec)
 {
-	u32 nr = n / GL_NR_LEVELS, level = n % GL_NR_LEVELS, idx = gl_waits.nr_slots + n;
+	u32 idx = gl_waits.nr_slots + n;
 	struct task_struct *task;
 	struct gl_spin spin;
 	u64 seq;
 
-	if (!cpu_possible(nr) || !gl_spin_read(nr, level, &spin))
+	if (!gl_spin_read(n, &spin))
 		return false;
 	seq = local_read(&spin.seq);
 	*rec = (struct gl_wait_record){
@@ -181,7 +176,7 @@ static bool fill_spinning(struct gl_snapshot *snap, u32 n, struct gl_wait_record
 		.kind = spin.kind,
 		.flags = GL_WAIT_SPINNING | (is_shared(spin.kind) ? GL_WAIT_SHARED : 0) |
 			 GL_WAIT_TIMED_KNOWN,
-		.cpu = nr,
+		.cpu = gl_spin_cpu(n),
 	};
 	task = get_task(spin.tid, spin.start_ns);
 	if (task) {
@@ -190,7 +185,7 @@ static bool fill_spinning(struct gl_snapshot *snap, u32 n, struct gl_wait_record
 		put_task_struct(task);
 	}
 	gl_snapshot_name(spin.kind, spin.lock, rec->name);
-	return gl_spin_is_unchanged(nr, level, seq);
+	return gl_spin_is_unchanged(n, seq);
 }
 
 /**
@@ -202,7 +197,7 @@ static bool fill_spinning(struct gl_snapshot *snap, u32 n, struct gl_wait_record
  */
 u64 gl_waits_size(void)
 {
-	u64 nr = nr_spin_slots();
+	u64 nr = gl_spin_nr_slots();
 	u32 idx;
 
 	for (idx = 0; idx < gl_waits.nr_slots; idx++)
@@ -223,7 +218,7 @@ u64 gl_waits_size(void)
 int gl_waits_fill(struct gl_snapshot *snap, u64 room)
 {
 	struct gl_wait_record *rec = (void *)snap->records;
-	u32 nr_all = gl_waits.nr_slots + nr_spin_slots(), idx;
+	u32 nr_all = gl_waits.nr_slots + gl_spin_nr_slots(), idx;
 
 	for (idx = 0; idx < nr_all; idx++) {
 		struct gl_wait_record row;

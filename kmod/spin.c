@@ -4,7 +4,9 @@
  */
 #include "spin.h"
 
+#include <linux/cpumask.h>
 #include <linux/sched.h>
+#include <linux/spinlock.h>
 #include <linux/timekeeping.h>
 
 #include "count.h"
@@ -15,6 +17,46 @@ static __always_inline struct gl_resource resource_of(const struct gl_spin *spin
 	return (struct gl_resource){ .kind = spin->kind, .lock = spin->lock };
 }
 
+/* Is this the spinlock that the slow path of an rwlock takes? */
+static __always_inline bool is_inside(const struct gl_spin *outer, u32 kind, u64 lock)
+{
+#ifdef CONFIG_QUEUED_RWLOCKS
+	return (outer->kind == GL_KIND_RWLOCK_R || outer->kind == GL_KIND_RWLOCK_W) &&
+	       kind == GL_KIND_SPINLOCK && lock == outer->lock + offsetof(arch_rwlock_t, wait_lock);
+#else
+	return false;
+#endif
+}
+
+static __always_inline void set(struct gl_spin *spin, u32 kind, u64 lock)
+{
+	local_inc(&spin->seq);
+	/* Odd before the fields change; pairs with gl_spin_read(). */
+	smp_wmb();
+	WRITE_ONCE(spin->lock, lock);
+	if (lock) {
+		spin->begin_ns = ktime_get_mono_fast_ns();
+		spin->start_ns = current->start_boottime;
+		spin->tid = current->pid;
+		spin->kind = kind;
+	}
+	/* The fields before even. */
+	smp_wmb();
+	local_inc(&spin->seq);
+}
+
+/* A wait that is over, though its end was missed. */
+static notrace void drop(struct gl_cpu *cpu, struct gl_spin *spin)
+{
+	struct gl_resource res = resource_of(spin);
+
+	if (!spin->lock)
+		return;
+	set(spin, 0, 0);
+	gl_count_lost(cpu, &res);
+	gl_event_inc(GL_EVENT_LOST_END_MISSED);
+}
+
 /**
  * gl_spin_begin() - a spin wait begins
  * @cpu: this CPU
@@ -22,33 +64,36 @@ static __always_inline struct gl_resource resource_of(const struct gl_spin *spin
  * @kind: enum gl_kind
  * @lock: address of the lock
  *
- * A wait that this context seems to be in already has missed its end.
+ * A wait that this context seems to be in already, and that the new one cannot
+ * be part of, has missed its end.
  *
  * Context: any, preemption disabled, inside gl_cpu_enter().
  */
 notrace void gl_spin_begin(struct gl_cpu *cpu, enum gl_level level, u32 kind, u64 lock)
 {
-	struct gl_spin *spin = &cpu->spin[level];
-	struct gl_resource res;
+	struct gl_spin *outer = &cpu->spin[level][0], *spin = outer + 1;
+	struct gl_resource res = { .kind = kind, .lock = lock };
 
-	if (spin->lock) {
-		res = resource_of(spin);
-		gl_count_lost(cpu, &res);
-		gl_event_inc(GL_EVENT_LOST_END_MISSED);
+	drop(cpu, spin);
+	if (!outer->lock || !is_inside(outer, kind, lock)) {
+		drop(cpu, outer);
+		spin = outer;
 	}
-	local_inc(&spin->seq);
-	/* Odd before the fields change; pairs with gl_spin_read(). */
-	smp_wmb();
-	WRITE_ONCE(spin->lock, lock);
-	spin->begin_ns = ktime_get_mono_fast_ns();
-	spin->start_ns = current->start_boottime;
-	spin->tid = current->pid;
-	spin->kind = kind;
-	/* The fields before even. */
-	smp_wmb();
-	local_inc(&spin->seq);
-	res = resource_of(spin);
+	set(spin, kind, lock);
 	gl_count_begin(cpu, &res);
+}
+
+/* The wait of a context for a lock, whatever is inside it dropped; or NULL. */
+static __always_inline struct gl_spin *find(struct gl_cpu *cpu, enum gl_level level, u64 lock)
+{
+	struct gl_spin *outer = &cpu->spin[level][0], *inner = outer + 1;
+
+	if (inner->lock == lock)
+		return inner;
+	if (outer->lock != lock)
+		return NULL;
+	drop(cpu, inner);
+	return outer;
 }
 
 /**
@@ -60,15 +105,15 @@ notrace void gl_spin_begin(struct gl_cpu *cpu, enum gl_level level, u32 kind, u6
  *
  * Context: any, preemption disabled, inside gl_cpu_enter().
  *
- * Return: true if this was the lock that this context spun for.
+ * Return: true if this was a lock that this context spun for.
  */
 notrace bool gl_spin_end(struct gl_cpu *cpu, enum gl_level level, u64 lock, int ret)
 {
-	struct gl_spin *spin = &cpu->spin[level];
+	struct gl_spin *spin = find(cpu, level, lock);
 	struct gl_resource res;
 	s64 wait_ns;
 
-	if (spin->lock != lock)
+	if (!spin)
 		return false;
 	wait_ns = ktime_get_mono_fast_ns() - spin->begin_ns;
 	if (wait_ns < 0) {
@@ -76,31 +121,47 @@ notrace bool gl_spin_end(struct gl_cpu *cpu, enum gl_level level, u64 lock, int 
 		gl_event_inc(GL_EVENT_CLOCK_CLAMPED);
 	}
 	res = resource_of(spin);
-	local_inc(&spin->seq);
-	/* As in gl_spin_begin(). */
-	smp_wmb();
-	WRITE_ONCE(spin->lock, 0);
-	smp_wmb();
-	local_inc(&spin->seq);
+	set(spin, 0, 0);
 	gl_count_end(cpu, &res, wait_ns, ret < 0);
 	return true;
 }
 
 /**
+ * gl_spin_nr_slots() - spin waits that there can be
+ *
+ * Context: any.
+ *
+ * Return: their number; gl_spin_read() says which there are.
+ */
+u32 gl_spin_nr_slots(void)
+{
+	return nr_cpu_ids * GL_NR_LEVELS * GL_SPIN_DEPTH;
+}
+
+static struct gl_spin *slot_at(u32 idx)
+{
+	struct gl_cpu *cpu = per_cpu(gl_cpu_ptr, gl_spin_cpu(idx));
+
+	return &cpu->spin[idx / GL_SPIN_DEPTH % GL_NR_LEVELS][idx % GL_SPIN_DEPTH];
+}
+
+/**
  * gl_spin_read() - copy one spin wait consistently
- * @nr: CPU
- * @level: context
- * @copy: gets the wait
+ * @idx: which, below gl_spin_nr_slots()
+ * @copy: gets the wait, its sequence number included
  *
  * Context: any; the wait may end meanwhile. Tries a few times.
  *
  * Return: true if there was one that was not changing.
  */
-bool gl_spin_read(int nr, enum gl_level level, struct gl_spin *copy)
+bool gl_spin_read(u32 idx, struct gl_spin *copy)
 {
-	const struct gl_spin *spin = &per_cpu(gl_cpu_ptr, nr)->spin[level];
+	const struct gl_spin *spin;
 	int try;
 
+	if (!cpu_possible(gl_spin_cpu(idx)))
+		return false;
+	spin = slot_at(idx);
 	for (try = 0; try < 3; try++) {
 		long seq = local_read(&spin->seq);
 
@@ -108,12 +169,12 @@ bool gl_spin_read(int nr, enum gl_level level, struct gl_spin *copy)
 			return false;
 		if (seq & 1)
 			continue;
-		/* Pairs with the barriers of gl_spin_begin(). */
+		/* Pairs with the barriers of set(). */
 		smp_rmb();
 		/* May be torn, and is then thrown away below. */
 		*copy = data_race(*spin);
 		local_set(&copy->seq, seq);
-		if (gl_spin_is_unchanged(nr, level, seq))
+		if (gl_spin_is_unchanged(idx, seq))
 			return copy->lock;
 	}
 	return false;
@@ -121,17 +182,16 @@ bool gl_spin_read(int nr, enum gl_level level, struct gl_spin *copy)
 
 /**
  * gl_spin_is_unchanged() - is the wait still what it was?
- * @nr: CPU
- * @level: context
+ * @idx: which, below gl_spin_nr_slots()
  * @seq: sequence number that gl_spin_read() returned in the copy
  *
  * Context: any.
  *
  * Return: true if nothing has changed it since.
  */
-bool gl_spin_is_unchanged(int nr, enum gl_level level, u64 seq)
+bool gl_spin_is_unchanged(u32 idx, u64 seq)
 {
 	/* Orders the reads before it. */
 	smp_rmb();
-	return (u64)local_read(&per_cpu(gl_cpu_ptr, nr)->spin[level].seq) == seq;
+	return (u64)local_read(&slot_at(idx)->seq) == seq;
 }
