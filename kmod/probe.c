@@ -10,6 +10,9 @@
 #include <linux/string.h>
 #include <linux/tracepoint.h>
 
+#include "cpu.h"
+#include "event.h"
+
 /* Exits first: from its first wait on, a task's slots are cleaned up. */
 static const struct gl_probe_group *const groups[] = {
 	&gl_probe_exit,
@@ -93,6 +96,27 @@ void gl_probes_detach(void)
 		group_states[i] = GROUP_OFF;
 	}
 	tracepoint_synchronize_unregister();
+}
+
+/**
+ * gl_probe_drops_end() - is this an end to drop, for the tests of missed ends?
+ * @cpu: this CPU
+ *
+ * Context: any, preemption disabled, inside gl_cpu_enter().
+ *
+ * Return: true, and counted, for every so many ends while drop_ends is set.
+ */
+notrace bool gl_probe_drops_end(struct gl_cpu *cpu)
+{
+	unsigned int nth = READ_ONCE(gl_drop_ends);
+
+	if (likely(!nth))
+		return false;
+	local_inc(&cpu->ends);
+	if (local_read(&cpu->ends) % nth)
+		return false;
+	gl_event_inc(GL_EVENT_LOST_END_DROPPED);
+	return true;
 }
 
 /**

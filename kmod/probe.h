@@ -40,6 +40,9 @@ extern bool gl_enabled;
 extern bool gl_futex;
 extern unsigned int gl_drop_ends;
 
+struct gl_cpu;
+bool gl_probe_drops_end(struct gl_cpu *cpu);
+
 int gl_probes_attach(void);
 void gl_probes_detach(void);
 u64 gl_probes_missed(void);

@@ -77,9 +77,7 @@ static __always_inline void begin(struct gl_cpu *cpu, enum gl_level level, u64 l
 	u32 kind = kind_of(flags);
 
 	gl_event_inc(GL_EVENT_BEGINS);
-	if (unlikely(!READ_ONCE(gl_enabled)))
-		gl_event_inc(GL_EVENT_DISABLED);
-	else if (is_spinning_lock(flags))
+	if (is_spinning_lock(flags))
 		gl_spin_begin(cpu, level, kind, lock);
 	else if (likely(may_sleep_in(level)))
 		gl_wait_begin(cpu, kind, lock, flags & LCB_F_SPIN ? GL_WAIT_SPINNING : 0);
@@ -106,26 +104,12 @@ static notrace void probe_begin(void *data, void *lock, unsigned int flags)
 	preempt_enable_notrace();
 }
 
-/* The tests of missed ends drop every so many on purpose. */
-static __always_inline bool drop_this_end(struct gl_cpu *cpu)
-{
-	unsigned int nth = READ_ONCE(gl_drop_ends);
-
-	if (likely(!nth))
-		return false;
-	local_inc(&cpu->ends);
-	if (local_read(&cpu->ends) % nth)
-		return false;
-	gl_event_inc(GL_EVENT_LOST_END_DROPPED);
-	return true;
-}
-
 static __always_inline void end(struct gl_cpu *cpu, enum gl_level level, u64 lock, int ret)
 {
 	u64 sample = sample_begin(cpu);
 
 	gl_event_inc(GL_EVENT_ENDS);
-	if (unlikely(drop_this_end(cpu)))
+	if (unlikely(gl_probe_drops_end(cpu)))
 		return;
 	if (!gl_spin_end(cpu, level, lock, ret) &&
 	    (!may_sleep_in(level) || !gl_wait_end(cpu, lock, ret)))
@@ -170,10 +154,14 @@ static int attach(void)
 	/* Ends first: no wait is ever begun whose end would not be seen. */
 	err = tracepoint_probe_register(tp_end, probe_end, NULL);
 	if (err)
-		return err;
+		goto fail;
 	err = tracepoint_probe_register(tp_begin, probe_begin, NULL);
-	if (err)
-		tracepoint_probe_unregister(tp_end, probe_end, NULL);
+	if (!err)
+		return 0;
+	tracepoint_probe_unregister(tp_end, probe_end, NULL);
+fail:
+	pr_err("cannot attach to the tracepoints contention_begin and contention_end: error %d\n",
+	       err);
 	return err;
 }
 

@@ -13,6 +13,7 @@
 
 #include "compat.h"
 #include "cpu.h"
+#include "event.h"
 #include "probe.h"
 #include "wait.h"
 
@@ -27,6 +28,8 @@ static notrace void probe_exit(GL_EXIT_PROTO)
 	if (gl_cpu_enter(cpu, GL_LEVEL_TASK)) {
 		gl_wait_task_exit(cpu);
 		gl_cpu_leave(cpu, GL_LEVEL_TASK);
+	} else {
+		gl_event_inc(GL_EVENT_LOST_RECURSION_END);
 	}
 	preempt_enable_notrace();
 }

@@ -30,28 +30,41 @@ static notrace void on_setup(struct gl_cpu *cpu, struct pt_regs *regs)
 {
 	u16 flags = regs->dx & GL_FUTEX_FLAGS_SHARED ? GL_WAIT_FUTEX_SHARED : 0;
 
-	if (READ_ONCE(gl_enabled) && GL_FUTEX_SETUP_SLEEPS(regs))
-		gl_wait_stage(GL_KIND_FUTEX, regs->di, regs->si, flags);
+	if (GL_FUTEX_SETUP_SLEEPS(regs))
+		gl_wait_stage(cpu, GL_KIND_FUTEX, regs->di, regs->si, flags);
+}
+
+static __always_inline void commit(struct gl_cpu *cpu, bool pi, u16 flags)
+{
+	gl_event_inc(GL_EVENT_BEGINS);
+	gl_wait_commit(cpu, pi, flags);
 }
 
 /* futex_wait_queue(hb, q, timeout), till 6.x: it sleeps */
 static notrace void on_wait_queue(struct gl_cpu *cpu, struct pt_regs *regs)
 {
-	if (READ_ONCE(gl_enabled))
-		gl_wait_commit(cpu, false, timed_if(regs->dx));
+	commit(cpu, false, timed_if(regs->dx));
 }
 
 /* futex_do_wait(q, timeout), from 6.16 on: it sleeps */
 static notrace void on_do_wait(struct gl_cpu *cpu, struct pt_regs *regs)
 {
-	if (READ_ONCE(gl_enabled))
-		gl_wait_commit(cpu, false, timed_if(regs->si));
+	commit(cpu, false, timed_if(regs->si));
+}
+
+/* Also tasks that did not sleep pass here: those count for nothing. */
+static __always_inline void end(struct gl_cpu *cpu, int ret)
+{
+	if (unlikely(gl_probe_drops_end(cpu)))
+		return;
+	if (gl_wait_end_futex(cpu, ret))
+		gl_event_inc(GL_EVENT_ENDS);
 }
 
 /* futex_unqueue(q): it woke */
 static notrace void on_unqueue(struct gl_cpu *cpu, struct pt_regs *regs)
 {
-	gl_wait_end_futex(cpu, false, 0);
+	end(cpu, 0);
 }
 
 /* futex_lock_pi(uaddr, flags, timeout, trylock): arguments */
@@ -59,21 +72,20 @@ static notrace void on_lock_pi(struct gl_cpu *cpu, struct pt_regs *regs)
 {
 	u16 flags = regs->si & GL_FUTEX_FLAGS_SHARED ? GL_WAIT_FUTEX_SHARED : 0;
 
-	if (READ_ONCE(gl_enabled) && !(u32)regs->cx)
-		gl_wait_stage(GL_KIND_FUTEX_PI, regs->di, 0, flags | timed_if(regs->dx));
+	if (!(u32)regs->cx)
+		gl_wait_stage(cpu, GL_KIND_FUTEX_PI, regs->di, 0, flags | timed_if(regs->dx));
 }
 
 /* rt_mutex_wait_proxy_lock(lock, timeout, waiter): it sleeps */
 static notrace void on_wait_proxy_lock(struct gl_cpu *cpu, struct pt_regs *regs)
 {
-	if (READ_ONCE(gl_enabled))
-		gl_wait_commit(cpu, true, 0);
+	commit(cpu, true, 0);
 }
 
 /* fixup_pi_owner(uaddr, q, locked): it woke */
 static notrace void on_fixup_pi_owner(struct gl_cpu *cpu, struct pt_regs *regs)
 {
-	gl_wait_end_futex(cpu, true, (u32)regs->dx ? 0 : -ETIMEDOUT);
+	end(cpu, (u32)regs->dx ? 0 : -ETIMEDOUT);
 }
 
 /** struct point - a function and what to do at its entry */
@@ -107,9 +119,15 @@ static notrace int handle(struct kprobe *probe, struct pt_regs *regs)
 
 	preempt_disable_notrace();
 	cpu = gl_this_cpu();
-	if (gl_level() == GL_LEVEL_TASK && gl_cpu_enter(cpu, GL_LEVEL_TASK)) {
+	/*
+	 * Always the task's level: only tasks wait for futexes, but a kprobe that
+	 * is not on ftrace comes by an exception that looks like an NMI.
+	 */
+	if (gl_cpu_enter(cpu, GL_LEVEL_TASK)) {
 		point->on(cpu, regs);
 		gl_cpu_leave(cpu, GL_LEVEL_TASK);
+	} else {
+		gl_event_inc(GL_EVENT_LOST_RECURSION_BEGIN);
 	}
 	preempt_enable_notrace();
 	return 0;
@@ -125,15 +143,19 @@ static bool is_attached(const char *function)
 	return false;
 }
 
+/* All at once, which waits for one grace period; begins are disarmed first. */
 static void detach(void)
 {
+	struct kprobe *attached[ARRAY_SIZE(points)];
 	size_t i = ARRAY_SIZE(points);
+	int nr = 0;
 
 	while (i--) {
 		if (points[i].attached)
-			unregister_kprobe(&points[i].probe);
+			attached[nr++] = &points[i].probe;
 		points[i].attached = false;
 	}
+	unregister_kprobes(attached, nr);
 }
 
 static int attach(void)

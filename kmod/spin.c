@@ -11,6 +11,7 @@
 
 #include "count.h"
 #include "event.h"
+#include "probe.h"
 
 static __always_inline struct gl_resource resource_of(const struct gl_spin *spin)
 {
@@ -78,6 +79,10 @@ notrace void gl_spin_begin(struct gl_cpu *cpu, enum gl_level level, u32 kind, u6
 	if (!outer->lock || !is_inside(outer, kind, lock)) {
 		drop(cpu, outer);
 		spin = outer;
+	}
+	if (unlikely(!READ_ONCE(gl_enabled))) {
+		gl_event_inc(GL_EVENT_DISABLED);
+		return;
 	}
 	set(spin, kind, lock);
 	gl_count_begin(cpu, &res);

@@ -12,6 +12,7 @@
 
 #include "count.h"
 #include "event.h"
+#include "probe.h"
 
 struct gl_waittab gl_waits;
 
@@ -77,27 +78,46 @@ static __always_inline struct gl_slot *take_slot(void)
 }
 
 /*
- * Make room for a new wait among those the task is in already: one for the
- * same lock has missed its end, and so has the oldest of too many.
+ * May a task begin a wait for a kernel lock within such a wait? As a rule slow
+ * paths take no lock that sleeps. But percpu_down_write() of 6.1 waits for a
+ * grace period. And on PREEMPT_RT an rwbase lock waits for the rt_mutex inside,
+ * and who sleeps by schedule() first submits its block I/O, under spinlock_t.
+ */
+static __always_inline bool may_nest_in(u32 kind)
+{
+	if (kind == GL_KIND_PCPU_SEM_R || kind == GL_KIND_PCPU_SEM_W)
+		return true;
+	return IS_ENABLED(CONFIG_PREEMPT_RT) && kind != GL_KIND_RTMUTEX;
+}
+
+/* A mutex is waited for in phases; two spins in a row are two waits. */
+static __always_inline bool is_next_phase(const struct gl_slot *slot, u32 kind, u64 lock, u16 flags)
+{
+	return kind == GL_KIND_MUTEX && slot->kind == kind && slot->lock == lock &&
+	       !(slot->flags & flags & GL_WAIT_SPINNING);
+}
+
+/*
+ * Clear up before a new wait: a wait that it cannot be nested in is over, though
+ * its end was missed. Were it kept, it would seem to be what the task sleeps in.
+ * So is one for the same lock, and the oldest of too many.
  *
  * Return: true when the new wait only continues one that is there.
  */
 static __always_inline bool continues(struct gl_cpu *cpu, u32 kind, u64 lock, u16 flags)
 {
 	struct gl_slot *found[GL_TASK_SLOTS], *oldest = NULL;
-	u32 nr = gl_waittab_find(&gl_waits, me(), found), live = 0, i;
+	u32 nr = gl_waittab_find(&gl_waits, me(), GL_SLOT_LIVE, found), live = 0, i;
 
 	for (i = 0; i < nr; i++) {
 		struct gl_slot *slot = found[i];
 
-		if (slot->phase != GL_SLOT_LIVE)
-			continue;
-		if (slot->lock == lock && slot->kind == kind && kind == GL_KIND_MUTEX) {
+		if (is_next_phase(slot, kind, lock, flags)) {
 			WRITE_ONCE(slot->flags, flags);
 			gl_event_inc(GL_EVENT_PHASES);
 			return true;
 		}
-		if (slot->lock == lock && slot->kind == kind) {
+		if (!may_nest_in(slot->kind) || (slot->lock == lock && slot->kind == kind)) {
 			drop_wait(cpu, slot, GL_EVENT_LOST_END_MISSED);
 			continue;
 		}
@@ -128,6 +148,10 @@ notrace void gl_wait_begin(struct gl_cpu *cpu, u32 kind, u64 lock, u16 flags)
 
 	if (continues(cpu, kind, lock, flags))
 		return;
+	if (unlikely(!READ_ONCE(gl_enabled))) {
+		gl_event_inc(GL_EVENT_DISABLED);
+		return;
+	}
 	slot = take_slot();
 	if (!slot)
 		return;
@@ -153,12 +177,11 @@ notrace void gl_wait_begin(struct gl_cpu *cpu, u32 kind, u64 lock, u16 flags)
 notrace bool gl_wait_end(struct gl_cpu *cpu, u64 lock, int ret)
 {
 	struct gl_slot *found[GL_TASK_SLOTS], *ended = NULL;
-	u32 nr = gl_waittab_find(&gl_waits, me(), found), i;
+	u32 nr = gl_waittab_find(&gl_waits, me(), GL_SLOT_LIVE, found), i;
 	u64 begin_ns;
 
 	for (i = 0; i < nr; i++)
-		if (found[i]->phase == GL_SLOT_LIVE && found[i]->lock == lock &&
-		    !is_futex(found[i]) &&
+		if (found[i]->lock == lock && !is_futex(found[i]) &&
 		    (!ended || found[i]->begin_ns > ended->begin_ns))
 			ended = found[i];
 	if (!ended)
@@ -167,8 +190,7 @@ notrace bool gl_wait_end(struct gl_cpu *cpu, u64 lock, int ret)
 	close_wait(cpu, ended, ret);
 	/* Waits nest: those begun within this one are over, though unseen. */
 	for (i = 0; i < nr; i++)
-		if (found[i] != ended && found[i]->phase == GL_SLOT_LIVE &&
-		    found[i]->begin_ns > begin_ns)
+		if (found[i] != ended && found[i]->begin_ns > begin_ns)
 			drop_wait(cpu, found[i], GL_EVENT_LOST_END_MISSED);
 	return true;
 }
@@ -176,34 +198,49 @@ notrace bool gl_wait_end(struct gl_cpu *cpu, u64 lock, int ret)
 static __always_inline struct gl_slot *find_futex(u8 phase)
 {
 	struct gl_slot *found[GL_TASK_SLOTS];
-	u32 nr = gl_waittab_find(&gl_waits, me(), found), i;
+	u32 nr = gl_waittab_find(&gl_waits, me(), phase, found), i;
 
 	for (i = 0; i < nr; i++)
-		if (found[i]->phase == phase && is_futex(found[i]))
+		if (is_futex(found[i]))
 			return found[i];
 	return NULL;
 }
 
 /**
  * gl_wait_stage() - a futex wait may be about to begin
+ * @cpu: this CPU
  * @kind: GL_KIND_FUTEX or GL_KIND_FUTEX_PI
  * @uaddr: address of the word
  * @val: value expected there
  * @flags: GL_WAIT_* known by now
  *
  * The kernel checks the word next, and more often than not nobody sleeps: a
- * staged slot is kept for the task's next attempt and counts for nothing.
+ * staged slot is kept for the task's next attempt and counts for nothing. What
+ * was staged before never survives this, so that no sleep is ever told to be
+ * for the word of an earlier call.
  *
  * Context: task, preemption disabled, inside gl_cpu_enter().
  */
-notrace void gl_wait_stage(u32 kind, u64 uaddr, u32 val, u16 flags)
+notrace void gl_wait_stage(struct gl_cpu *cpu, u32 kind, u64 uaddr, u32 val, u16 flags)
 {
-	struct gl_slot *slot = find_futex(GL_SLOT_STAGED);
+	struct gl_slot *slot = find_futex(GL_SLOT_LIVE);
 
+	/* Ends that pass no probe: a wait for a requeue that did not come. */
+	if (slot)
+		drop_wait(cpu, slot, GL_EVENT_LOST_END_MISSED);
+	slot = find_futex(GL_SLOT_STAGED);
+	if (unlikely(!READ_ONCE(gl_enabled))) {
+		if (slot)
+			drop_wait(cpu, slot, GL_EVENT_LOST_END_MISSED);
+		return;
+	}
 	if (!slot || !gl_waittab_lock_own(&gl_waits, slot, me()))
 		slot = take_slot();
 	if (!slot)
 		return;
+	/* exec gives a thread another number. */
+	slot->tid = current->pid;
+	slot->start_ns = current->start_boottime;
 	slot->kind = kind;
 	slot->lock = uaddr;
 	slot->space = (u64)(unsigned long)current->mm;
@@ -211,6 +248,21 @@ notrace void gl_wait_stage(u32 kind, u64 uaddr, u32 val, u16 flags)
 	slot->flags = flags;
 	slot->phase = GL_SLOT_STAGED;
 	gl_slot_unlock(slot);
+}
+
+/* Who goes to sleep for a futex is in no other wait any more. */
+static __always_inline void end_others(struct gl_cpu *cpu, bool pi)
+{
+	struct gl_slot *found[GL_TASK_SLOTS];
+	u32 nr = gl_waittab_find(&gl_waits, me(), GL_SLOT_LIVE, found), i;
+
+	for (i = 0; i < nr; i++) {
+		/* Woken from a condition, to wait for its mutex. */
+		if (pi && found[i]->kind == GL_KIND_FUTEX)
+			close_wait(cpu, found[i], 0);
+		else
+			drop_wait(cpu, found[i], GL_EVENT_LOST_END_MISSED);
+	}
 }
 
 /**
@@ -223,15 +275,15 @@ notrace void gl_wait_stage(u32 kind, u64 uaddr, u32 val, u16 flags)
  */
 notrace void gl_wait_commit(struct gl_cpu *cpu, bool pi, u16 flags)
 {
-	struct gl_slot *slot = find_futex(GL_SLOT_LIVE);
+	struct gl_slot *slot = find_futex(GL_SLOT_STAGED);
 	u32 kind = pi ? GL_KIND_FUTEX_PI : GL_KIND_FUTEX;
 	struct gl_resource res;
 
-	if (slot && slot->kind == GL_KIND_FUTEX && pi)
-		close_wait(cpu, slot, 0);	/* woken, to wait for the mutex of a condition */
-	else if (slot)
-		drop_wait(cpu, slot, GL_EVENT_LOST_END_MISSED);
-	slot = find_futex(GL_SLOT_STAGED);
+	end_others(cpu, pi);
+	if (unlikely(!READ_ONCE(gl_enabled))) {
+		gl_event_inc(GL_EVENT_DISABLED);
+		return;
+	}
 	if (!slot || slot->kind != kind || !gl_waittab_lock_own(&gl_waits, slot, me())) {
 		gl_event_inc(GL_EVENT_LOST_NOT_STAGED);
 		return;
@@ -247,19 +299,21 @@ notrace void gl_wait_commit(struct gl_cpu *cpu, bool pi, u16 flags)
 /**
  * gl_wait_end_futex() - a futex wait ends
  * @cpu: this CPU
- * @pi: of a PI futex
  * @ret: 0, or why it was not taken
  *
  * The kernel passes here also without having slept: no wait, no event.
  *
  * Context: task, preemption disabled, inside gl_cpu_enter().
+ *
+ * Return: true if the task was in such a wait.
  */
-notrace void gl_wait_end_futex(struct gl_cpu *cpu, bool pi, int ret)
+notrace bool gl_wait_end_futex(struct gl_cpu *cpu, int ret)
 {
 	struct gl_slot *slot = find_futex(GL_SLOT_LIVE);
 
-	if (slot && (slot->kind == GL_KIND_FUTEX_PI) == pi)
+	if (slot)
 		close_wait(cpu, slot, ret);
+	return slot;
 }
 
 /**
@@ -271,8 +325,12 @@ notrace void gl_wait_end_futex(struct gl_cpu *cpu, bool pi, int ret)
 notrace void gl_wait_task_exit(struct gl_cpu *cpu)
 {
 	struct gl_slot *found[GL_TASK_SLOTS];
-	u32 nr = gl_waittab_find(&gl_waits, me(), found), i;
+	u8 phase;
 
-	for (i = 0; i < nr; i++)
-		drop_wait(cpu, found[i], GL_EVENT_LOST_TASK_EXITED);
+	for (phase = GL_SLOT_STAGED; phase <= GL_SLOT_LIVE; phase++) {
+		u32 nr = gl_waittab_find(&gl_waits, me(), phase, found), i;
+
+		for (i = 0; i < nr; i++)
+			drop_wait(cpu, found[i], GL_EVENT_LOST_TASK_EXITED);
+	}
 }

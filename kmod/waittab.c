@@ -8,7 +8,13 @@
  * home bucket counts it as spilled; while that count is 0 nobody looks on.
  *
  * Only the task itself claims under its own key, so its lookups need no
- * ordering against other CPUs beyond what task migration gives.
+ * ordering against other CPUs beyond what task migration gives. A live slot is
+ * changed by its own task alone; a staged one may be stolen at any moment.
+ *
+ * A slot is locked by making its sequence number odd, in one attempt that
+ * succeeds only if the slot is still what its taker has seen. Its key is set
+ * before the slot is first locked, and cleared after the slot was made dead: so
+ * the key of a slot that is not dead does not change while the number stays.
  */
 #include "waittab.h"
 
@@ -87,19 +93,34 @@ static __always_inline u32 bucket_at(const struct gl_waittab *tab, u32 home, u32
 	return (home + n) & (tab->nr_buckets - 1);
 }
 
+/* Is a slot in this phase, and under this key? */
+static __always_inline bool is_slot_of(const struct gl_slot *slot, const atomic64_t *key,
+				       u64 task, u8 phase)
+{
+	if (READ_ONCE(slot->phase) != phase)
+		return false;
+	/*
+	 * The key after the phase: a slot that was stolen from the task and is
+	 * now live for another one has lost the task's key before.
+	 */
+	smp_rmb();
+	return (u64)atomic64_read(key) == task;
+}
+
 /**
  * gl_waittab_find() - find the slots of a task
  * @tab: the table
  * @task: key
+ * @phase: GL_SLOT_STAGED, and then the slots may be stolen meanwhile; or
+ *         GL_SLOT_LIVE
  * @found: [GL_TASK_SLOTS] gets the slots
  *
- * Context: any, preemption disabled; the task itself, or nobody but the
- * caller acts for the task. Looks at GL_BUCKET_WINDOW cache lines at most,
- * at one as a rule.
+ * Context: any, preemption disabled; the task itself. Looks at
+ * GL_BUCKET_WINDOW cache lines of keys at most, at one as a rule.
  *
  * Return: number of slots found.
  */
-notrace u32 gl_waittab_find(struct gl_waittab *tab, u64 task,
+notrace u32 gl_waittab_find(struct gl_waittab *tab, u64 task, u8 phase,
 			    struct gl_slot *found[GL_TASK_SLOTS])
 {
 	u32 home = home_of(tab, task), nr = 0, n, i;
@@ -109,10 +130,13 @@ notrace u32 gl_waittab_find(struct gl_waittab *tab, u64 task,
 		struct gl_bucket *bucket = &tab->buckets[b];
 
 		for (i = 0; i < GL_BUCKET_SLOTS; i++) {
-			if ((u64)atomic64_read(&bucket->task[i]) != task)
+			struct gl_slot *slot = &tab->slots[b * GL_BUCKET_SLOTS + i];
+
+			if ((u64)atomic64_read(&bucket->task[i]) != task ||
+			    !is_slot_of(slot, &bucket->task[i], task, phase))
 				continue;
 			if (nr < GL_TASK_SLOTS)
-				found[nr++] = &tab->slots[b * GL_BUCKET_SLOTS + i];
+				found[nr++] = slot;
 		}
 		if (!n && !atomic64_read(&bucket->nr_spilled))
 			break;
@@ -133,11 +157,27 @@ static __always_inline void fill_waiter(struct gl_slot *slot, const struct gl_wa
 	slot->flags = 0;
 }
 
+static __always_inline atomic64_t *key_of(struct gl_waittab *tab, const struct gl_slot *slot)
+{
+	u32 idx = slot - tab->slots;
+
+	return &tab->buckets[idx / GL_BUCKET_SLOTS].task[idx % GL_BUCKET_SLOTS];
+}
+
+/* Full barrier when it succeeds; pairs with the acquire in gl_waittab_read(). */
+static __always_inline bool lock_at(struct gl_slot *slot, s64 seq)
+{
+	return !(seq & 1) && atomic64_cmpxchg(&slot->seq, seq, seq + 1) == seq;
+}
+
 /**
  * gl_waittab_lock_own() - take the right to change a slot found for a task
  * @tab: the table
  * @slot: slot that gl_waittab_find() found
  * @task: its key then
+ *
+ * Never locks a slot that has become another task's, not even for a moment: the
+ * end of that task's wait must find it free.
  *
  * Context: as gl_waittab_find().
  *
@@ -146,15 +186,12 @@ static __always_inline void fill_waiter(struct gl_slot *slot, const struct gl_wa
  */
 notrace bool gl_waittab_lock_own(struct gl_waittab *tab, struct gl_slot *slot, u64 task)
 {
-	u32 idx = slot - tab->slots;
-	struct gl_bucket *bucket = &tab->buckets[idx / GL_BUCKET_SLOTS];
+	s64 seq = atomic64_read_acquire(&slot->seq);
 
-	if (!gl_slot_lock(slot))
+	if (READ_ONCE(slot->phase) == GL_SLOT_DEAD ||
+	    (u64)atomic64_read(key_of(tab, slot)) != task)
 		return false;
-	if ((u64)atomic64_read(&bucket->task[idx % GL_BUCKET_SLOTS]) == task)
-		return true;
-	gl_slot_unlock(slot);
-	return false;
+	return lock_at(slot, seq);
 }
 
 /**
@@ -183,11 +220,11 @@ notrace struct gl_slot *gl_waittab_claim(struct gl_waittab *tab,
 				continue;
 			if (atomic64_cmpxchg(&bucket->task[i], 0, who->task))
 				continue;
-			/* A thief that came too late may still hold it: go on. */
-			if (!gl_slot_lock(slot)) {
-				atomic64_set(&bucket->task[i], 0);
-				continue;
-			}
+			/*
+			 * Locked: the slot of a free place is dead, and nobody
+			 * else locks a dead one. Full barrier, as in lock_at().
+			 */
+			atomic64_inc_return(&slot->seq);
 			if (n)
 				atomic64_inc(&tab->buckets[home].nr_spilled);
 			fill_waiter(slot, who);
@@ -218,20 +255,15 @@ notrace void gl_waittab_retire(struct gl_waittab *tab, struct gl_slot *slot, u64
 	atomic64_set_release(&tab->buckets[b].task[idx % GL_BUCKET_SLOTS], 0);
 }
 
-/* Lock a slot that is not live, such that it cannot have become live. */
-static notrace bool lock_idle(struct gl_slot *slot)
+/*
+ * Lock a staged slot. The phase is read after this value of the sequence number,
+ * and locking fails if that has moved: success means that it still is staged.
+ */
+static notrace bool lock_staged(struct gl_slot *slot)
 {
 	s64 seq = atomic64_read_acquire(&slot->seq);
-	u8 phase = READ_ONCE(slot->phase);
 
-	/*
-	 * The phase was read after this value of seq, and the cmpxchg fails
-	 * if seq has moved: success means it is still that phase. So the slot
-	 * of a wait in flight is never locked by anyone but its task.
-	 */
-	if ((seq & 1) || phase == GL_SLOT_LIVE)
-		return false;
-	return atomic64_cmpxchg(&slot->seq, seq, seq + 1) == seq;
+	return READ_ONCE(slot->phase) == GL_SLOT_STAGED && lock_at(slot, seq);
 }
 
 /**
@@ -256,16 +288,12 @@ notrace struct gl_slot *gl_waittab_steal(struct gl_waittab *tab,
 
 		for (i = 0; i < GL_BUCKET_SLOTS; i++) {
 			struct gl_slot *slot = &tab->slots[b * GL_BUCKET_SLOTS + i];
-			u64 task = atomic64_read(&tab->buckets[b].task[i]);
+			const atomic64_t *key = &tab->buckets[b].task[i];
 
-			if (!task || task == who->task || !lock_idle(slot))
+			if ((u64)atomic64_read(key) == who->task || !lock_staged(slot))
 				continue;
-			/* The key changes only with the slot's lock held or free. */
-			if ((u64)atomic64_read(&tab->buckets[b].task[i]) != task) {
-				gl_slot_unlock(slot);
-				continue;
-			}
-			gl_waittab_retire(tab, slot, task);
+			/* Locked and staged: whoever's it is, the key stays. */
+			gl_waittab_retire(tab, slot, atomic64_read(key));
 			return gl_waittab_claim(tab, who);
 		}
 	}
@@ -291,7 +319,7 @@ bool gl_waittab_read(const struct gl_waittab *tab, u32 idx,
 	int try;
 
 	for (try = 0; try < 3; try++) {
-		/* Acquire: pairs with gl_slot_lock() and gl_slot_unlock(). */
+		/* Acquire: pairs with lock_at() and gl_slot_unlock(). */
 		s64 seq = atomic64_read_acquire(&slot->seq);
 
 		*task_ret = atomic64_read(&bucket->task[idx % GL_BUCKET_SLOTS]);
@@ -321,7 +349,7 @@ bool gl_waittab_read(const struct gl_waittab *tab, u32 idx,
  */
 bool gl_waittab_is_unchanged(const struct gl_waittab *tab, u32 idx, u64 seq)
 {
-	/* Orders the reads before it; pairs with the cmpxchg in gl_slot_lock(). */
+	/* Orders the reads before it; pairs with the cmpxchg in lock_at(). */
 	smp_rmb();
 	return (u64)atomic64_read(&tab->slots[idx].seq) == seq;
 }

@@ -26,8 +26,8 @@
 /**
  * struct gl_slot - one wait; a cache line
  *
- * Written only between gl_slot_lock() and gl_slot_unlock(), but for @flags
- * of a live slot, which its own task also changes outside.
+ * Written only by whoever has locked it, that is, made @seq odd; but for
+ * @flags of a live slot, which its own task also changes outside.
  */
 struct gl_slot {
 	/** @seq: odd while the slot changes; even: 2 * times it was changed */
@@ -72,7 +72,7 @@ struct gl_waittab {
 	struct gl_bucket *buckets;
 	/** @slots: [nr_slots]; place i of bucket b is b * GL_BUCKET_SLOTS + i */
 	struct gl_slot *slots;
-	/** @nr_buckets: a power of two, at least 8 */
+	/** @nr_buckets: a power of two, at least 2 */
 	u32 nr_buckets;
 	/** @nr_slots: nr_buckets * GL_BUCKET_SLOTS */
 	u32 nr_slots;
@@ -98,7 +98,7 @@ int gl_waittab_init(struct gl_waittab *tab, u32 max_waits);
 void gl_waittab_exit(struct gl_waittab *tab);
 u64 gl_waittab_bytes(const struct gl_waittab *tab);
 
-u32 gl_waittab_find(struct gl_waittab *tab, u64 task,
+u32 gl_waittab_find(struct gl_waittab *tab, u64 task, u8 phase,
 		    struct gl_slot *found[GL_TASK_SLOTS]);
 bool gl_waittab_lock_own(struct gl_waittab *tab, struct gl_slot *slot, u64 task);
 struct gl_slot *gl_waittab_claim(struct gl_waittab *tab,
@@ -111,29 +111,8 @@ bool gl_waittab_read(const struct gl_waittab *tab, u32 idx,
 bool gl_waittab_is_unchanged(const struct gl_waittab *tab, u32 idx, u64 seq);
 
 /**
- * gl_slot_lock() - take the right to change a slot
- * @slot: slot of the caller's own task, or of a task that is gone, or one
- *        that is not live
- *
- * One attempt; whoever loses must leave the slot alone. The slot of a living
- * task is only ever contended while it is not live (see gl_waittab_steal()),
- * so the end of a wait always finds its slot free.
- *
- * Context: any, preemption disabled.
- *
- * Return: true if the caller now has it, and must call gl_slot_unlock().
- */
-static inline bool gl_slot_lock(struct gl_slot *slot)
-{
-	s64 seq = atomic64_read(&slot->seq);
-
-	/* Full barrier: pairs with the acquire in gl_waittab_read(). */
-	return !(seq & 1) && atomic64_cmpxchg(&slot->seq, seq, seq + 1) == seq;
-}
-
-/**
  * gl_slot_unlock() - publish a changed slot
- * @slot: slot that the caller has by gl_slot_lock()
+ * @slot: slot that the caller has locked, by one of the functions above
  *
  * Context: any, preemption disabled.
  */
