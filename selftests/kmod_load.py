@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The module comes and goes a hundred times under contention, with its files
+being read all the while; and it refuses what it cannot do in one sentence.
+
+The module is loaded by system calls: a hundred times insmod and rmmod would
+mostly start programs.
+"""
+
+import ctypes
+import errno
+import os
+import re
+import subprocess
+import threading
+import time
+
+from gltest import READY_SECS, Scenario, claim, module_loaded, need_kernel_locks, need_module, run
+
+DEBUGFS = "/sys/kernel/debug/gridlock"
+FILES = ("waits.bin", "locks", "stats")
+TIMES = 100
+NR_DELETE_MODULE, NR_FINIT_MODULE = 176, 313
+# Every module built out of the tree taints; and a virtual machine may be paused.
+NOT_OURS = re.compile("taint|hrtimer: interrupt took [0-9]+ ns")
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+# Each waits for kernel locks and futexes most of the time.
+STORM = [f"{name}*: kmutex:0 krwsem-w:1 shm:2" for name in "ab"]
+
+
+def system_call(*args):
+    """Return: 0 or the errno."""
+    return ctypes.get_errno() if LIBC.syscall(*args) else 0
+
+
+def load(parameters=""):
+    with open(os.environ["GRIDLOCK_KO"], "rb") as file:
+        return system_call(NR_FINIT_MODULE, file.fileno(), parameters.encode(), 0)
+
+
+def unload_once():
+    return system_call(NR_DELETE_MODULE, b"gridlock", os.O_NONBLOCK)
+
+
+def must_load(parameters=""):
+    error = load(parameters)
+    claim(not error, f"loading with '{parameters}': {os.strerror(error)}")
+
+
+def unload():
+    """A file that is open holds the module: ask again until it is closed."""
+    end = time.monotonic() + READY_SECS
+    while error := unload_once():
+        claim(error == errno.EAGAIN, f"unloading: {os.strerror(error)}")
+        claim(time.monotonic() < end, "unloading: its files are open all the time")
+        time.sleep(0.002)
+
+
+class Log:
+    """What the kernel says from now on."""
+
+    number = 0
+
+    def __init__(self):
+        Log.number += 1
+        self.marker = f"kmod_load.py: mark {os.getpid()}.{Log.number}"
+        with open("/dev/kmsg", "w", encoding="ascii") as file:
+            file.write(f"<6>{self.marker}\n")
+
+    def lines(self, *options):
+        """Lines; with the options of dmesg, such as levels, those of that kind."""
+        text = subprocess.run(["dmesg", *options], capture_output=True, text=True,
+                              check=True).stdout
+        return text.splitlines()
+
+    def since(self):
+        lines = self.lines()
+        start = max(i for i, line in enumerate(lines) if self.marker in line)
+        return lines[start + 1:]
+
+    def warnings(self):
+        bad = set(self.lines("--level=emerg,alert,crit,err,warn"))
+        return [line for line in self.since() if line in bad and not NOT_OURS.search(line)]
+
+
+class Readers:
+    """Threads that open the files over and over, each for a moment, as slow readers do."""
+
+    def __init__(self):
+        self.stop = threading.Event()
+        self.opened = dict.fromkeys(FILES, 0)
+        self.threads = [threading.Thread(target=self.read_on, args=(name,)) for name in FILES]
+
+    def read_on(self, name):
+        while not self.stop.is_set():
+            try:
+                with open(f"{DEBUGFS}/{name}", "rb", buffering=0) as file:
+                    file.read(100)
+                    self.opened[name] += 1
+                    time.sleep(0.002)
+                    while file.read(1 << 16):
+                        pass
+            except OSError:
+                pass
+            time.sleep(0.02)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def begins():
+    """Begin events that the module has seen."""
+    with open(f"{DEBUGFS}/stats", encoding="ascii") as file:
+        return int(dict(line.split() for line in file)["events.begins"])
+
+
+class Favoured:
+    """This thread runs before those of the storm, which never rest: it has much to do."""
+
+    def __enter__(self):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -15)
+
+    def __exit__(self, *_):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 0)
+
+
+def loads_and_unloads():
+    """Every other time for long enough that probes have recorded something."""
+    log = Log()
+    with Scenario(STORM), Favoured(), Readers() as readers:
+        for number in range(TIMES):
+            must_load()
+            end = time.monotonic() + READY_SECS
+            while number % 2 and not begins():
+                claim(time.monotonic() < end, "nothing is recorded of a storm")
+            unload()
+    for name, times in readers.opened.items():
+        claim(times > TIMES / 10, f"{name} was opened {times} times only")
+    claim(not log.warnings(), "\n".join(log.warnings()))
+
+
+def nothing_stays_behind():
+    claim(not os.path.exists(DEBUGFS), f"{DEBUGFS} is there")
+    claim(not module_loaded(), "/sys/module/gridlock is there")
+    with open("/sys/kernel/debug/kprobes/list", encoding="ascii") as file:
+        claim("gridlock" not in file.read(), "kprobes are there")
+    with open("/proc/kallsyms", encoding="ascii") as file:
+        claim("[gridlock]" not in file.read(), "symbols are there")
+
+
+def open_file_holds_the_module():
+    must_load()
+    with open(f"{DEBUGFS}/waits.bin", "rb"):
+        error = unload_once()
+        claim(error == errno.EAGAIN, f"unloading with a file open: {os.strerror(error)}")
+    claim(not unload_once(), "unloading with no file open")
+
+
+def works_with(parameters):
+    """Tables of any size, and fewer probes, work under load."""
+    log = Log()
+    with Scenario(STORM):
+        must_load(parameters)
+        before = begins()
+        while begins() < before + 100:
+            for name in os.listdir(DEBUGFS):
+                with open(f"{DEBUGFS}/{name}", "rb") as file:
+                    file.read()
+        unload()
+    claim(not log.warnings(), "\n".join(log.warnings()))
+
+
+def least_tables_work():
+    works_with("max_waits=16 max_locks=16")
+
+
+def most_tables_work():
+    works_with("max_waits=1048576 max_locks=65536")
+
+
+def futex_probes_can_be_left_out():
+    works_with("futex=0")
+
+
+def is_refused(parameters, sentence):
+    log = Log()
+    error = load(parameters)
+    if not error:
+        unload()
+    claim(error == errno.EINVAL, f"loading with {parameters}: {os.strerror(error)}")
+    said = [line for line in log.since() if "gridlock: " in line]
+    claim(len(said) == 1 and sentence in said[0], f"the log says {said}")
+
+
+def tables_out_of_range_are_refused():
+    for name, least, most in (("max_waits", 16, 1048576), ("max_locks", 16, 65536)):
+        for value in (0, least - 1, most + 1):
+            is_refused(f"{name}={value}",
+                       f"{name}={value} is out of range: it goes from {least} to {most}")
+
+
+def need_both():
+    need_module()
+    need_kernel_locks()
+    unload()
+
+
+TESTS = [loads_and_unloads, nothing_stays_behind, open_file_holds_the_module, least_tables_work,
+         most_tables_work, futex_probes_can_be_left_out, tables_out_of_range_are_refused]
+
+
+def put_back(test):
+    """Each starts without the module, whatever became of the one before."""
+    def guarded():
+        if module_loaded():
+            unload()
+        test()
+    return guarded
+
+
+def it_is_back():
+    """For the tests after this one."""
+    must_load()
+    claim(begins() >= 0, "no stats")
+
+
+if __name__ == "__main__":
+    run([(test.__name__, put_back(test)) for test in TESTS] + [("it_is_back", it_is_back)],
+        need_both)
