@@ -59,14 +59,15 @@ static enum fd_anon parse_anon(const char *link)
 	return FD_ANON_NONE;
 }
 
-static void scan_fd(struct fdscan *scan, DIR *dir, const char *name, uint32_t table)
+/* 0, also when it is closed by now, or -errno */
+static int scan_fd(struct fdscan *scan, DIR *dir, const char *name, uint32_t table)
 {
 	char link[LINK_SIZE];
 	ssize_t n = readlinkat(dirfd(dir), name, link, sizeof(link) - 1);
 	unsigned long long ino;
 
 	if (n <= 0)
-		return;
+		return n < 0 && errno != ENOENT ? -errno : 0;
 	link[n] = '\0';
 	if (link[0] == '/') {
 		*vec_push(scan->files, scan->nr_files) = read_end(dir, name, table);
@@ -84,6 +85,7 @@ static void scan_fd(struct fdscan *scan, DIR *dir, const char *name, uint32_t ta
 
 		*end = (struct fd_end){ .anon = parse_anon(link), .table = table, .fd = atoi(name) };
 	}
+	return 0;
 }
 
 /* 0; -ESRCH: the thread is gone; or another error */
@@ -92,19 +94,19 @@ static int scan_table(struct fdscan *scan, uint32_t table)
 	struct fd_table *t = &scan->tables[table];
 	struct dirent *entry;
 	char path[PATH_SIZE];
+	int err = 0;
 	DIR *dir;
-	int err;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", t->tgid, t->tid);
 	dir = opendir(path);
 	if (!dir)
 		return errno == ENOENT ? -ESRCH : -errno;
-	for (errno = 0; (entry = readdir(dir)); errno = 0)
+	for (errno = 0; !err && (entry = readdir(dir)); errno = 0)
 		if (entry->d_name[0] != '.')
-			scan_fd(scan, dir, entry->d_name, table);
-	err = errno;
+			err = scan_fd(scan, dir, entry->d_name, table);
+	err = err ?: -errno;
 	closedir(dir);
-	return err == ENOENT ? -ESRCH : -err;
+	return err == -ENOENT ? -ESRCH : err;
 }
 
 /* --- one process ---------------------------------------------------------- */
@@ -274,6 +276,18 @@ const char *fd_link(pid_t tgid, pid_t tid, int fd, char *buf, size_t size)
 }
 
 /* --- files, eventfds -------------------------------------------------------- */
+
+void fd_mode(pid_t tgid, pid_t tid, int fd, bool *readable_ret, bool *writable_ret)
+{
+	char path[PATH_SIZE];
+	struct stat st = { 0 };
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", tgid, tid, fd);
+	if (lstat(path, &st))
+		st.st_mode = 0;
+	*readable_ret = st.st_mode & S_IRUSR;
+	*writable_ret = st.st_mode & S_IWUSR;
+}
 
 static void scan_file(struct world *w, struct fdscan *scan, struct fd_end *file)
 {

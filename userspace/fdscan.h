@@ -132,4 +132,7 @@ void fd_info_free(struct fd_info *info);
 /** fd_link() - what descriptor @fd of a thread leads to; "" if it cannot be read */
 const char *fd_link(pid_t tgid, pid_t tid, int fd, char *buf, size_t size);
 
+/** fd_mode() - how descriptor @fd of a thread is open; both false: cannot be read */
+void fd_mode(pid_t tgid, pid_t tid, int fd, bool *readable_ret, bool *writable_ret);
+
 #endif /* FDSCAN_H */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* ready - what has to come before a descriptor can be read or written (ready.h) */
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -50,32 +51,61 @@ struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t k
 	return wait;
 }
 
-void ready_block(struct world *w, struct wait *wait, const struct ready *ready)
+/* Which ends of a pipe is the descriptor, whatever it is asked for? */
+static void pipe_poll(struct world *w, struct wait *wait, uint64_t ino, int fd)
+{
+	const struct task *t = &w->tasks[wait->task];
+	bool readable, writable;
+
+	fd_mode(t->tgid, t->tid, fd, &readable, &writable);
+	if (readable)
+		pipe_block(w, wait, ino, false);
+	if (writable)
+		pipe_block(w, wait, ino, true);
+	if (!readable && !writable)
+		wait->unknown_releaser = true;
+}
+
+static bool socket_poll(struct world *w, struct wait *wait, uint64_t ino, uint32_t events)
+{
+	if (events & POLLOUT && !unix_block(w, wait, ino, true))
+		return false;
+	/* A hang-up is told to who only sends, too. */
+	return unix_block(w, wait, ino, false);
+}
+
+void ready_poll(struct world *w, struct wait *wait, const struct polled *polled)
 {
 	const struct task *t = &w->tasks[wait->task];
 	unsigned long long ino;
 	char link[64];
 
-	fd_link(t->tgid, t->tid, ready->fd, link, sizeof(link));
+	fd_link(t->tgid, t->tid, polled->fd, link, sizeof(link));
 	if (sscanf(link, "pipe:[%llu]", &ino) == 1)
-		pipe_block(w, wait, ino, ready->write);
+		pipe_poll(w, wait, ino, polled->fd);
+	else if (!strcmp(link, "anon_inode:[eventfd]"))
+		eventfd_block(w, wait, polled->fd);
+	else if (!strcmp(link, "anon_inode:[eventpoll]"))
+		epoll_block(w, wait, polled->fd);
+	else if (!strcmp(link, "anon_inode:[pidfd]") || !strncmp(link, "pidfd:[", 7))
+		pidfd_block(w, wait, polled->fd);
 	else if (sscanf(link, "socket:[%llu]", &ino) != 1 ||
-		 !unix_block(w, wait, ino, ready->write))
+		 !socket_poll(w, wait, ino, polled->events))
 		wait->unknown_releaser = true;
 }
 
-/* Could a signal handler of the task itself do what others are waited for? */
-static bool handles_signals(const struct task *t)
+bool ready_handles_signals(const struct task *t, uint64_t but)
 {
 	struct proc_ids ids;
 
 	return proc_ids(t->tgid, t->tid, &ids) ||
-	       (ids.caught & ~ids.blocked & ~SIGNALS_OF_LIBC);
+	       (ids.caught & ~ids.blocked & ~SIGNALS_OF_LIBC & ~but);
 }
 
 void ready_finish(struct world *w, struct wait *wait)
 {
 	if (!wait->nr_blockers ||
-	    (world_is_releaser(w, wait, wait->task) && handles_signals(&w->tasks[wait->task])))
+	    (world_is_releaser(w, wait, wait->task) &&
+	     ready_handles_signals(&w->tasks[wait->task], 0)))
 		wait->unknown_releaser = true;
 }

@@ -24,13 +24,8 @@ bool ready_call(const struct sleeper *s, struct ready *ret);
 /** ready_add_wait() - put @s into a wait of @kind that any blocker's release ends */
 struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t kind);
 
-/**
- * ready_block() - @wait ends when @ready is
- *
- * Adds the resources that this takes, or sets unknown_releaser where it cannot
- * be told who could bring it about.
- */
-void ready_block(struct world *w, struct wait *wait, const struct ready *ready);
+/** ready_handles_signals() - has a task handlers of signals other than those of the mask @but */
+bool ready_handles_signals(const struct task *t, uint64_t but);
 
 /**
  * ready_finish() - call once when all blockers of @wait are added
@@ -40,11 +35,29 @@ void ready_block(struct world *w, struct wait *wait, const struct ready *ready);
  */
 void ready_finish(struct world *w, struct wait *wait);
 
+/** struct polled - a descriptor of the waiting task, as poll(2) is asked about it */
+struct polled {
+	int fd;
+	/** @events: POLLIN and the like */
+	uint32_t events;
+};
+
+/**
+ * ready_poll() - @wait ends when there is one of @polled.events, or a hang-up
+ *
+ * Adds the resources that this takes, or sets unknown_releaser where it cannot
+ * be told who could bring it about.
+ */
+void ready_poll(struct world *w, struct wait *wait, const struct polled *polled);
+
 /*
- * Of one sort of descriptor each, for ready_block(). @link: the number in the
- * descriptor's link. Return: false: it is no such thing.
+ * Of one sort of descriptor each, for ready_poll() and calls on one. @ino: the number in the
+ * descriptor's link. unix_block() returns false: it is of another family.
  */
 void pipe_block(struct world *w, struct wait *wait, uint64_t ino, bool write);
 bool unix_block(struct world *w, struct wait *wait, uint64_t ino, bool write);
+void eventfd_block(struct world *w, struct wait *wait, int fd);
+void pidfd_block(struct world *w, struct wait *wait, int fd);
+void epoll_block(struct world *w, struct wait *wait, int fd);
 
 #endif /* READY_H */

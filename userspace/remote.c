@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/kcmp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -52,8 +53,8 @@ struct question {
 	uint64_t len;
 	/** @tids: COMPARE: the two threads; READ_STACK: the first */
 	pid_t tids[2];
-	/** @fd: SOCKET_TIMED: the descriptor */
-	int fd;
+	/** @fds: SOCKET_TIMED: the descriptor; COMPARE: of each thread, if files are compared */
+	int fds[2];
 	/** @type: COMPARE: KCMP_*; SOCKET_TIMED: SO_* */
 	int type;
 	char path[PATH_SIZE];
@@ -121,7 +122,8 @@ static ssize_t answer_stack(const struct question *q, char *buf, size_t size)
 
 static ssize_t answer_compare(const struct question *q)
 {
-	long order = syscall(SYS_kcmp, q->tids[0], q->tids[1], q->type, 0, 0);
+	long order = syscall(SYS_kcmp, q->tids[0], q->tids[1], q->type, (unsigned long)q->fds[0],
+			     (unsigned long)q->fds[1]);
 
 	return order < 0 ? -errno : order;
 }
@@ -132,7 +134,7 @@ static ssize_t answer_socket_timed(const struct question *q)
 	struct timeval timeout = { 0 };
 	socklen_t size = sizeof(timeout);
 	int process = syscall(SYS_pidfd_open, q->tgid, 0);
-	int fd = process < 0 ? -1 : syscall(SYS_pidfd_getfd, process, q->fd, 0);
+	int fd = process < 0 ? -1 : syscall(SYS_pidfd_getfd, process, q->fds[0], 0);
 	ssize_t result = -errno;
 
 	if (fd >= 0) {
@@ -401,9 +403,20 @@ int remote_kcmp(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type)
 	return order < 0 ? order : !order;
 }
 
+int remote_same_file(struct remote *r, pid_t tgid, pid_t tid1, int fd1, pid_t tid2, int fd2)
+{
+	struct question q = {
+		.what = COMPARE, .tgid = tgid, .tids = { tid1, tid2 }, .fds = { fd1, fd2 },
+		.type = KCMP_FILE
+	};
+	ssize_t order = ask(r, &q, NULL);
+
+	return order < 0 ? order : !order;
+}
+
 int remote_socket_timed(struct remote *r, pid_t tgid, int fd, int option)
 {
-	struct question q = { .what = SOCKET_TIMED, .tgid = tgid, .fd = fd, .type = option };
+	struct question q = { .what = SOCKET_TIMED, .tgid = tgid, .fds = { fd }, .type = option };
 
 	return ask(r, &q, NULL);
 }

@@ -60,6 +60,14 @@ ssize_t remote_user_stack(struct remote *r, pid_t tgid, pid_t tid, char *buf, si
 int remote_kcmp(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type);
 
 /**
+ * remote_same_file() - are two descriptors one open file description: kcmp(2)
+ * @tgid: the process of @tid1
+ *
+ * Return: 1: they are; 0: they are not; or -errno.
+ */
+int remote_same_file(struct remote *r, pid_t tgid, pid_t tid1, int fd1, pid_t tid2, int fd2);
+
+/**
  * remote_socket_timed() - has a socket a timeout of its own
  * @tgid: a process that has it as descriptor @fd
  * @option: SO_RCVTIMEO or SO_SNDTIMEO

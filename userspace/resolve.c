@@ -24,6 +24,8 @@ static const struct resolver *const resolvers[] = {
 	&resolve_filelock,
 	&resolve_pipe,
 	&resolve_unix,
+	&resolve_eventfd,
+	&resolve_poll,
 	&resolve_child,
 };
 

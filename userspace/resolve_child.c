@@ -6,6 +6,7 @@
  * a call for several any of them. A tracer waits by the same calls for what it
  * traces, which need not be children: then somebody unseen can end the wait.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,13 @@
 
 #include "fdscan.h"
 #include "proc.h"
-#include "resolve.h"
+#include "ready.h"
 #include "xalloc.h"
+
+/* Of Linux 6.9: O_EXCL among a pidfd's flags. */
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD	O_EXCL
+#endif
 
 /** enum who - the children that a call is for */
 enum who { WHO_ANY, WHO_ONE, WHO_GROUP, WHO_PIDFD };
@@ -162,6 +168,22 @@ static pid_t pidfd_process(struct world *w, const struct task *t, int fd)
 		pid = info.pid;
 	fd_info_free(&info);
 	return pid;
+}
+
+/* Ready when the process ends; a pidfd made for one thread, when that does. */
+void pidfd_block(struct world *w, struct wait *wait, int fd)
+{
+	const struct task *t = &w->tasks[wait->task];
+	struct fd_info info;
+	uint32_t task;
+
+	if (!fd_info_read(w, t->tgid, t->tid, fd, &info))
+		fd_info_free(&info);
+	task = info.pid > 0 ? world_find_task(w, info.pid) : NO_INDEX;
+	if (task == NO_INDEX || info.flags & PIDFD_THREAD)
+		wait->unknown_releaser = true;
+	else
+		add_child(w, wait, &w->tasks[task]);
 }
 
 static char *name_of(const struct call *call)
