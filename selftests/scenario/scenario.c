@@ -17,6 +17,7 @@
  *	kmmap:N				mmap() that waits for kmutex:N
  *	rend:N wend:N			keep that end of pipe N; all others close it
  *	read:N fill:N			read a byte from pipe N; write until it is full
+ *	fill-quietly:N			fill pipe N, and do not wait
  *	sem:N cond:N sleep		wait for what never comes
  *	T-a:N T-b:N T-a-recv:N T-b-recv:N T-a-send:N T-b-send:N
  *					keep an end of UNIX socket pair N; receive
@@ -26,6 +27,11 @@
  *	listen:N connect:N connect-recv:N
  *					a listening stream socket, which nobody accepts
  *					from; connect to it; and receive
+ *	efd:N efd-read:N efd-fill:N	keep eventfd N; read it; write until it is full
+ *	poll poll-timed select epoll	wait until one of the ends named so far can be
+ *					read; poll-out: can be written
+ *	pidfd:NAME			poll for a child's end, too
+ *	handler				handle a signal
  *	fork:NAME wait:NAME join:NAME	start an actor as a child; wait for its end
  *	sync				go on when all that have this step are there
  *	settle				go on when all others are at their '!' step

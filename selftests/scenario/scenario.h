@@ -78,6 +78,8 @@ struct actor {
 	int kernel_fd;
 	/** @socket_fd: what it connected; 0: none */
 	int socket_fd;
+	/** @pid_fd: of another actor; 0: none */
+	int pid_fd;
 };
 
 /**

@@ -2,11 +2,17 @@
 /* steps_ipc - steps about two ends of something: sockets, eventfds (scenario.h) */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -155,6 +161,125 @@ static int run_connect_recv(struct actor *a, const struct step *step)
 	return receive(a->socket_fd);
 }
 
+/* Until a write would wait. */
+static int run_fill_quietly(struct actor *a, const struct step *step)
+{
+	static const char page[4096];
+	int fd = own_end(step), flags = fcntl(fd, F_GETFL);
+
+	(void)a;
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+		return errno;
+	while (write(fd, page, sizeof(page)) > 0)
+		;
+	return errno == EAGAIN ? result(fcntl(fd, F_SETFL, flags)) : errno;
+}
+
+/* --- eventfds, polls --------------------------------------------------------- */
+
+static int run_efd_read(struct actor *a, const struct step *step)
+{
+	uint64_t value;
+
+	(void)a;
+	return result(read(own_end(step), &value, sizeof(value)));
+}
+
+/* The largest value that an eventfd takes leaves no room for one more. */
+static int run_efd_fill(struct actor *a, const struct step *step)
+{
+	uint64_t value = UINT64_MAX - 1;
+
+	(void)a;
+	for (int i = 0; i < 2; i++)
+		if (write(own_end(step), &value, sizeof(value)) < 0)
+			return errno;
+	return 0;
+}
+
+/* What the actor reads or writes by the steps before this one. */
+static int collect_ends(const struct actor *a, const struct step *step, short events,
+			struct pollfd *pfd)
+{
+	int nr = 0;
+
+	for (const struct step *s = a->step; s < step; s++) {
+		bool pipe = s->kind->pair == PAIR_PIPE;
+
+		if (!s->kind->ends || (pipe && (s->kind->ends == 1) != (events == POLLIN)))
+			continue;
+		pfd[nr++] = (struct pollfd){ .fd = own_end(s), .events = events };
+	}
+	if (a->pid_fd)
+		pfd[nr++] = (struct pollfd){ .fd = a->pid_fd, .events = POLLIN };
+	return nr;
+}
+
+static int run_poll(struct actor *a, const struct step *step)
+{
+	struct pollfd pfd[MAX_STEPS + 1];
+
+	return result(poll(pfd, collect_ends(a, step, POLLIN, pfd), -1));
+}
+
+static int run_poll_out(struct actor *a, const struct step *step)
+{
+	struct pollfd pfd[MAX_STEPS + 1];
+
+	return result(poll(pfd, collect_ends(a, step, POLLOUT, pfd), -1));
+}
+
+static int run_poll_timed(struct actor *a, const struct step *step)
+{
+	struct pollfd pfd[MAX_STEPS + 1];
+
+	return result(poll(pfd, collect_ends(a, step, POLLIN, pfd), FAR_SECS * 1000));
+}
+
+static int run_select(struct actor *a, const struct step *step)
+{
+	struct pollfd pfd[MAX_STEPS + 1];
+	int nr = collect_ends(a, step, POLLIN, pfd), last = 0;
+	fd_set set;
+
+	FD_ZERO(&set);
+	for (int i = 0; i < nr; i++) {
+		FD_SET(pfd[i].fd, &set);
+		last = pfd[i].fd > last ? pfd[i].fd : last;
+	}
+	return result(select(last + 1, &set, NULL, NULL, NULL));
+}
+
+static int run_epoll(struct actor *a, const struct step *step)
+{
+	struct pollfd pfd[MAX_STEPS + 1];
+	int nr = collect_ends(a, step, POLLIN, pfd), epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event = { .events = EPOLLIN };
+
+	for (int i = 0; i < nr; i++)
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, pfd[i].fd, &event))
+			return errno;
+	return result(epoll_wait(epoll, &event, 1, -1));
+}
+
+static int run_pidfd(struct actor *a, const struct step *step)
+{
+	a->pid_fd = syscall(SYS_pidfd_open, step->actor->pid, 0);
+	return result(a->pid_fd);
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+static int run_handler(struct actor *a, const struct step *step)
+{
+	(void)a;
+	(void)step;
+	return signal(SIGUSR1, on_signal) == SIG_ERR ? errno : 0;
+}
+
 /* clang-format off */
 static const struct step_kind kinds[] = {
 	{ "stream-a",		run_keep,	NULL,	1, false, PAIR_STREAM },
@@ -179,6 +304,17 @@ static const struct step_kind kinds[] = {
 	{ "listen",		run_listen,	NULL,	0, false, 0 },
 	{ "connect",		run_connect,	NULL,	0, false, 0 },
 	{ "connect-recv",	run_connect_recv, NULL,	0, false, 0 },
+	{ "fill-quietly",	run_fill_quietly, NULL,	2, false, PAIR_PIPE },
+	{ "efd",		run_keep,	NULL,	1, false, PAIR_EVENTFD },
+	{ "efd-read",		run_efd_read,	NULL,	1, false, PAIR_EVENTFD },
+	{ "efd-fill",		run_efd_fill,	NULL,	1, false, PAIR_EVENTFD },
+	{ "poll",		run_poll,	NULL,	0, false, 0 },
+	{ "poll-out",		run_poll_out,	NULL,	0, false, 0 },
+	{ "poll-timed",		run_poll_timed,	NULL,	0, false, 0 },
+	{ "select",		run_select,	NULL,	0, false, 0 },
+	{ "epoll",		run_epoll,	NULL,	0, false, 0 },
+	{ "pidfd",		run_pidfd,	NULL,	0, true,  0 },
+	{ "handler",		run_handler,	NULL,	0, false, 0 },
 };
 /* clang-format on */
 
