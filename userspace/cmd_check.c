@@ -28,6 +28,9 @@
 /* Time between looks: often enough to catch a circle that a timeout breaks. */
 #define GRID_NS			250000000ULL
 
+/* What may come after the window: a look begun in it, and its proof. */
+#define LATE_NS			4000000000ULL
+
 /** struct check_options - the command line */
 struct check_options {
 	uint64_t window_ns;
@@ -113,9 +116,11 @@ static void sleep_until(uint64_t at_ns)
 static void look_for(struct report *report, struct remote *remote, const struct check_options *o)
 {
 	uint64_t start = now_ns(), end = start + o->window_ns, next = start;
+	struct limits limits = o->limits;
 
+	limits.until_ns = end + LATE_NS;
 	do {
-		report_round(report, remote, &o->limits);
+		report_round(report, remote, &limits);
 		/* A slow machine skips grid points, it does not pile them up. */
 		while (next <= now_ns())
 			next += GRID_NS;

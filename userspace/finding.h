@@ -66,6 +66,8 @@ struct findings {
 struct limits {
 	/** @long_wait_ns: a wait this long with a known owner is a long-wait */
 	uint64_t long_wait_ns;
+	/** @until_ns: when all looking is to end; ns CLOCK_MONOTONIC; 0: no limit */
+	uint64_t until_ns;
 	/** @events_too: long-wait also for pipes, children and other events */
 	bool events_too;
 };

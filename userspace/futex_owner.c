@@ -119,6 +119,12 @@ const struct proc_map *futex_map(struct world *w, pid_t tgid, uint64_t addr)
 	return maps ? proc_maps_find(maps, addr) : NULL;
 }
 
+void futex_map_ahead(struct world *w, pid_t tgid)
+{
+	if (!space_of(w, tgid)->maps_tried)
+		proc_maps_ahead(w->remote, tgid);
+}
+
 static uint32_t nested_thread(struct world *w, pid_t tgid, pid_t number)
 {
 	const uint32_t *tasks;

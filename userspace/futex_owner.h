@@ -27,6 +27,9 @@ enum owner { OWNER_UNKNOWN, OWNER_TASK, OWNER_GONE };
  */
 const struct proc_map *futex_map(struct world *w, pid_t tgid, uint64_t addr);
 
+/** futex_map_ahead() - futex_map() of that process comes next (remote.h) */
+void futex_map_ahead(struct world *w, pid_t tgid);
+
 /** futex_thread() - the thread of process @tgid that calls itself @number, or NO_INDEX */
 uint32_t futex_thread(struct world *w, pid_t tgid, pid_t number);
 

@@ -14,7 +14,8 @@ struct look *look_take(struct remote *remote, const pid_t *only, uint32_t nr_onl
 
 	/* Module rows first: reading them never blocks on another task. */
 	look->snap_err = source_snapshot(GL_RECORD_WAIT, &look->snap);
-	look->world = world_look(look->snap, remote, only, nr_only);
+	look->world = world_look(look->snap, remote, only, nr_only,
+				 limits ? limits->until_ns : 0);
 	if (limits)
 		findings_detect(look->world, limits, &look->found);
 	return look;

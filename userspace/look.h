@@ -26,7 +26,8 @@ struct look {
 /**
  * look_take() - look once
  * @only: [nr_only] threads to resolve, or NULL for all (world_look())
- * @limits: thresholds of the detectors; NULL: run no detector
+ * @limits: thresholds of the detectors, and when to end; NULL: run no detector,
+ *	take all the time it takes
  *
  * Return: the look; free with look_free(). A foreign or damaged waits.bin is
  * in snap_err; the look then rests on procfs alone.

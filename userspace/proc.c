@@ -130,6 +130,20 @@ pid_t proc_pgrp(pid_t tgid)
 
 /* --- one task --- */
 
+/* Large enough for any symbol's name; what proc_syscall() parses. */
+#define WCHAN_SIZE	64
+#define SYSCALL_SIZE	256
+
+void proc_sleeper_ahead(struct remote *remote, pid_t tgid, pid_t tid)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/wchan", tgid, tid);
+	remote_ahead_file(remote, tgid, path, WCHAN_SIZE);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", tgid, tid);
+	remote_ahead_file(remote, tgid, path, SYSCALL_SIZE);
+}
+
 int proc_wchan(struct remote *remote, pid_t tgid, pid_t tid, char *buf, size_t size)
 {
 	char path[PATH_SIZE];
@@ -151,7 +165,7 @@ int proc_wchan(struct remote *remote, pid_t tgid, pid_t tid, char *buf, size_t s
 int proc_syscall(struct remote *remote, pid_t tgid, pid_t tid, struct proc_syscall *ret)
 {
 	unsigned long long a[6], sp, pc;
-	char path[PATH_SIZE], buf[256];
+	char path[PATH_SIZE], buf[SYSCALL_SIZE];
 	ssize_t got;
 	long nr;
 
@@ -285,10 +299,21 @@ enum timed proc_timed(pid_t tgid, pid_t tid)
 
 /* --- mappings --- */
 
+/* Most processes' mappings fit. */
+#define MAPS_SIZE	(64 * 1024)
+
+void proc_maps_ahead(struct remote *remote, pid_t tgid)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", tgid);
+	remote_ahead_file(remote, tgid, path, MAPS_SIZE);
+}
+
 /* Read a file of unknown size; its bytes (free them) or NULL with -errno in *err. */
 static char *read_whole(struct remote *remote, pid_t tgid, const char *path, int *err)
 {
-	size_t size = 64 * 1024;
+	size_t size = MAPS_SIZE;
 
 	for (;; size *= 4) {
 		char *buf = xcalloc(1, size);

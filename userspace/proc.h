@@ -42,6 +42,9 @@ struct proc_syscall {
 	uint64_t pc;
 };
 
+/** proc_sleeper_ahead() - proc_wchan() and proc_syscall() come next (remote.h) */
+void proc_sleeper_ahead(struct remote *remote, pid_t tgid, pid_t tid);
+
 /** proc_syscall() - read @ret; 0 or -errno, and then nr is -1 */
 int proc_syscall(struct remote *remote, pid_t tgid, pid_t tid, struct proc_syscall *ret);
 
@@ -97,6 +100,9 @@ int proc_maps_read(struct remote *remote, pid_t tgid, struct proc_maps *ret);
 /** proc_maps_read_here() - as proc_maps_read(), and it may block: for a child */
 int proc_maps_read_here(pid_t tgid, struct proc_maps *ret);
 void proc_maps_free(struct proc_maps *maps);
+
+/** proc_maps_ahead() - proc_maps_read() comes next (remote.h) */
+void proc_maps_ahead(struct remote *remote, pid_t tgid);
 
 /** proc_maps_find() - the mapping that holds @addr, or NULL */
 const struct proc_map *proc_maps_find(const struct proc_maps *maps, uint64_t addr);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * remote - the child that does the reads which may block (remote.h).
+ * remote - reads which may block, done by a child (remote.h): the parent's side.
  *
- * Child and parent speak over a socket pair of packets, made anew for each
- * child: an answer can never be taken for that to a later question. The first
- * packet of an answer says how it went; the data follows in chunks.
+ * The socket pair is made anew for each child: an answer can never be taken for
+ * that to a later question.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,16 +15,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "remote.h"
+#include "remote_child.h"
 #include "text.h"
-#include "ustack.h"
 #include "xalloc.h"
 
 /* How long one read may take before it is said to block. */
@@ -38,26 +34,18 @@
 /* Deadlines that a child may miss because it waits for a CPU. */
 #define MAX_PATIENCE		5
 
-#define CHUNK			(32 * 1024)
-#define PATH_SIZE		96
+/* Questions out at once: a socket's smallest buffer holds as many. */
+#define MAX_AHEAD		16
 
-enum what { READ_FILE, READ_LINK, READ_MEMORY, READ_STACK, COMPARE, SOCKET_TIMED };
-
-/** struct question - one packet from the parent */
-struct question {
-	enum what what;
-	pid_t tgid;
-	/** @addr: READ_MEMORY: where */
-	uint64_t addr;
-	/** @len: room for the data */
-	uint64_t len;
-	/** @tids: COMPARE: the two threads; READ_STACK: the first */
-	pid_t tids[2];
-	/** @fds: SOCKET_TIMED: the descriptor; COMPARE: of each thread, if files are compared */
-	int fds[2];
-	/** @type: COMPARE: KCMP_*; SOCKET_TIMED: SO_* */
-	int type;
-	char path[PATH_SIZE];
+/** struct ahead - a question asked before its answer is wanted */
+struct ahead {
+	struct question q;
+	bool sent;
+	/** @answered: the answer is there and was not handed out yet */
+	bool answered;
+	ssize_t result;
+	/** @buf: [result] the data; NULL if there is none (owned) */
+	char *buf;
 };
 
 /** struct remote - the parent's side */
@@ -75,132 +63,10 @@ struct remote {
 	/** @left: [nr_left] children that were given up; they may be there still */
 	pid_t *left;
 	uint32_t nr_left;
+	/** @ahead: [nr_ahead] the questions of the last remote_ahead_go() */
+	struct ahead *ahead;
+	uint32_t nr_ahead;
 };
-
-/* --- the child --- */
-
-static ssize_t answer_file(const struct question *q, char *buf, size_t size)
-{
-	int fd = open(q->path, O_RDONLY | O_CLOEXEC);
-	size_t nr = 0;
-	ssize_t got;
-
-	if (fd < 0)
-		return -errno;
-	do {
-		got = read(fd, buf + nr, size - nr);
-		if (got > 0)
-			nr += got;
-	} while ((got > 0 && nr < size) || (got < 0 && errno == EINTR));
-	got = got < 0 && !nr ? -errno : (ssize_t)nr;
-	close(fd);
-	return got;
-}
-
-static ssize_t answer_link(const struct question *q, char *buf, size_t size)
-{
-	ssize_t got = readlink(q->path, buf, size);
-
-	return got < 0 ? -errno : got;
-}
-
-static ssize_t answer_memory(const struct question *q, char *buf, size_t size)
-{
-	struct iovec here = { buf, size };
-	struct iovec there = { (void *)(uintptr_t)q->addr, size };
-	ssize_t got = process_vm_readv(q->tgid, &here, 1, &there, 1, 0);
-
-	if (got < 0)
-		return -errno;
-	return (size_t)got == size ? got : -EFAULT;
-}
-
-static ssize_t answer_stack(const struct question *q, char *buf, size_t size)
-{
-	return ustack_read(q->tgid, q->tids[0], buf, size);
-}
-
-static ssize_t answer_compare(const struct question *q)
-{
-	long order = syscall(SYS_kcmp, q->tids[0], q->tids[1], q->type, (unsigned long)q->fds[0],
-			     (unsigned long)q->fds[1]);
-
-	return order < 0 ? -errno : order;
-}
-
-/* For a moment the child has the socket, too: a descriptor more, and closed again. */
-static ssize_t answer_socket_timed(const struct question *q)
-{
-	struct timeval timeout = { 0 };
-	socklen_t size = sizeof(timeout);
-	int process = syscall(SYS_pidfd_open, q->tgid, 0);
-	int fd = process < 0 ? -1 : syscall(SYS_pidfd_getfd, process, q->fds[0], 0);
-	ssize_t result = -errno;
-
-	if (fd >= 0) {
-		result = getsockopt(fd, SOL_SOCKET, q->type, &timeout, &size) ? -errno :
-			 timeout.tv_sec || timeout.tv_usec;
-		close(fd);
-	}
-	if (process >= 0)
-		close(process);
-	return result;
-}
-
-static void send_answer(int fd, ssize_t result, const char *buf)
-{
-	int64_t head = result;
-
-	if (send(fd, &head, sizeof(head), MSG_NOSIGNAL) < 0)
-		_exit(0);
-	for (ssize_t sent = 0; buf && sent < result; sent += CHUNK) {
-		size_t left = result - sent;
-
-		if (send(fd, buf + sent, left < CHUNK ? left : CHUNK, MSG_NOSIGNAL) < 0)
-			_exit(0);
-	}
-}
-
-static void answer_all(int fd)
-{
-	struct question q;
-
-	while (recv(fd, &q, sizeof(q), 0) == sizeof(q)) {
-		char *buf = q.len ? malloc(q.len + 1) : NULL;
-		ssize_t result;
-
-		if (q.what == COMPARE)
-			result = answer_compare(&q);
-		else if (q.what == SOCKET_TIMED)
-			result = answer_socket_timed(&q);
-		else if (!buf)
-			result = -ENOMEM;
-		else if (q.what == READ_FILE)
-			result = answer_file(&q, buf, q.len);
-		else if (q.what == READ_LINK)
-			result = answer_link(&q, buf, q.len);
-		else if (q.what == READ_STACK)
-			result = answer_stack(&q, buf, q.len);
-		else
-			result = answer_memory(&q, buf, q.len);
-		send_answer(fd, result, buf);
-		free(buf);
-	}
-}
-
-static void child_main(int fd, pid_t parent)
-{
-	/* Ends with the parent, however that ends. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(0);
-	dup2(fd, 0);
-	close_range(1, ~0U, 0);
-	answer_all(0);
-	_exit(0);
-}
-
-/* --- the parent --- */
 
 static int start_child(struct remote *r)
 {
@@ -219,7 +85,7 @@ static int start_child(struct remote *r)
 		return -1;
 	}
 	if (!r->pid)
-		child_main(pair[1], parent);
+		remote_child_main(pair[1], parent);
 	close(pair[1]);
 	r->fd = pair[0];
 	return 0;
@@ -254,6 +120,7 @@ void remote_free(struct remote *r)
 	if (!r)
 		return;
 	drop_child(r);
+	remote_ahead_new(r);
 	free(r->stuck);
 	free(r->left);
 	free(r);
@@ -326,17 +193,18 @@ static ssize_t give_up(struct remote *r, pid_t tgid, uint64_t began_ns)
 	return -ETIMEDOUT;
 }
 
-static ssize_t ask(struct remote *r, const struct question *q, char *buf)
+static bool send_question(struct remote *r, const struct question *q)
+{
+	return send(r->fd, q, sizeof(*q), MSG_NOSIGNAL) == sizeof(*q);
+}
+
+/* The answer to the oldest question that is out; buf: [q->len], or NULL without data. */
+static ssize_t receive_answer(struct remote *r, const struct question *q, char *buf)
 {
 	uint64_t began = now_ns(), end = began + deadline_ms(r, q->what) * 1000000;
 	int64_t head;
 
-	if (is_stuck(r, q->tgid))
-		return -ETIMEDOUT;
-	if (r->fd < 0 && start_child(r))
-		return -ECHILD;
-	if (send(r->fd, q, sizeof(*q), MSG_NOSIGNAL) != sizeof(*q) ||
-	    receive(r, &head, sizeof(head), end) != sizeof(head))
+	if (receive(r, &head, sizeof(head), end) != sizeof(head))
 		return give_up(r, q->tgid, began);
 	for (int64_t got = 0; buf && got < head;) {
 		ssize_t n = receive(r, buf + got, head - got, end);
@@ -350,13 +218,66 @@ static ssize_t ask(struct remote *r, const struct question *q, char *buf)
 	return head;
 }
 
+/* Only what is asked again later can be told from what was asked ahead. */
+static struct ahead *find_ahead(struct remote *r, const struct question *q)
+{
+	for (uint32_t i = 0; i < r->nr_ahead; i++) {
+		struct ahead *a = &r->ahead[i];
+
+		if (a->answered && a->q.what == q->what && a->q.tgid == q->tgid &&
+		    a->q.addr == q->addr && !strcmp(a->q.path, q->path))
+			return a;
+	}
+	return NULL;
+}
+
+/* Hand out an answer that came ahead, once, if it fits the question. */
+static bool take_ahead(struct remote *r, const struct question *q, char *buf, ssize_t *ret)
+{
+	struct ahead *a = find_ahead(r, q);
+
+	if (!a)
+		return false;
+	a->answered = false;
+	/* A full buffer may have cut the data off. */
+	if (a->result > (ssize_t)q->len || (a->result == (ssize_t)a->q.len && q->len > a->q.len))
+		return false;
+	*ret = a->result;
+	if (a->result > 0)
+		memcpy(buf, a->buf, a->result);
+	return true;
+}
+
+static ssize_t ask(struct remote *r, const struct question *q, char *buf)
+{
+	uint64_t began = now_ns();
+	ssize_t result;
+
+	if (take_ahead(r, q, buf, &result))
+		return result;
+	if (is_stuck(r, q->tgid))
+		return -ETIMEDOUT;
+	if (r->fd < 0 && start_child(r))
+		return -ECHILD;
+	if (!send_question(r, q))
+		return give_up(r, q->tgid, began);
+	return receive_answer(r, q, buf);
+}
+
+static bool path_question(struct question *q, enum what what, pid_t tgid, const char *path,
+			  size_t size)
+{
+	*q = (struct question){ .what = what, .tgid = tgid, .len = size - 1 };
+	return snprintf(q->path, sizeof(q->path), "%s", path) < (int)sizeof(q->path);
+}
+
 static ssize_t ask_path(struct remote *r, enum what what, pid_t tgid, const char *path, char *buf,
 			size_t size)
 {
-	struct question q = { .what = what, .tgid = tgid, .len = size - 1 };
+	struct question q;
 	ssize_t got;
 
-	if (snprintf(q.path, sizeof(q.path), "%s", path) >= (int)sizeof(q.path))
+	if (!path_question(&q, what, tgid, path, size))
 		return -ENAMETOOLONG;
 	got = ask(r, &q, buf);
 	if (got >= 0)
@@ -419,6 +340,82 @@ int remote_socket_timed(struct remote *r, pid_t tgid, int fd, int option)
 	struct question q = { .what = SOCKET_TIMED, .tgid = tgid, .fds = { fd }, .type = option };
 
 	return ask(r, &q, NULL);
+}
+
+/* --- reads ahead --- */
+
+void remote_ahead_new(struct remote *r)
+{
+	for (uint32_t i = 0; i < r->nr_ahead; i++)
+		free(r->ahead[i].buf);
+	free(r->ahead);
+	r->ahead = NULL;
+	r->nr_ahead = 0;
+}
+
+void remote_ahead_file(struct remote *r, pid_t tgid, const char *path, size_t size)
+{
+	struct question q;
+
+	if (!path_question(&q, READ_FILE, tgid, path, size))
+		return;
+	for (uint32_t i = 0; i < r->nr_ahead; i++)
+		if (r->ahead[i].q.tgid == tgid && !strcmp(r->ahead[i].q.path, path))
+			return;
+	vec_push(r->ahead, r->nr_ahead)->q = q;
+}
+
+void remote_ahead_memory(struct remote *r, pid_t tgid, uint64_t addr, size_t len)
+{
+	vec_push(r->ahead, r->nr_ahead)->q = (struct question){
+		.what = READ_MEMORY, .tgid = tgid, .addr = addr, .len = len
+	};
+}
+
+/* Send questions on, so far that the child's buffer cannot run full; returns how far. */
+static uint32_t send_ahead(struct remote *r, uint32_t sent, uint32_t done)
+{
+	for (; sent < r->nr_ahead && sent - done < MAX_AHEAD; sent++) {
+		struct ahead *a = &r->ahead[sent];
+
+		a->sent = !is_stuck(r, a->q.tgid) && send_question(r, &a->q);
+	}
+	return sent;
+}
+
+/* An answer is kept in as many bytes as it has. */
+static void keep_answer(struct remote *r, struct ahead *a, char *buf)
+{
+	a->result = receive_answer(r, &a->q, buf);
+	a->answered = a->result != -ETIMEDOUT;
+	if (a->result > 0) {
+		a->buf = xcalloc(1, a->result);
+		memcpy(a->buf, buf, a->result);
+	}
+}
+
+void remote_ahead_go(struct remote *r)
+{
+	uint32_t sent = 0, done;
+	size_t room = 0;
+	char *buf;
+
+	for (uint32_t i = 0; i < r->nr_ahead; i++)
+		room = r->ahead[i].q.len > room ? r->ahead[i].q.len : room;
+	buf = xcalloc(1, room + 1);
+	for (done = 0; done < r->nr_ahead; done++) {
+		pid_t child = r->pid;
+
+		if (r->fd < 0 && start_child(r))
+			break;
+		sent = send_ahead(r, sent, done);
+		if (r->ahead[done].sent)
+			keep_answer(r, &r->ahead[done], buf);
+		/* The questions that a lost child had are asked of the next one. */
+		if (r->pid != child)
+			sent = done + 1;
+	}
+	free(buf);
 }
 
 uint64_t remote_blocked(const struct remote *r)

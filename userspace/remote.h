@@ -76,6 +76,32 @@ int remote_same_file(struct remote *r, pid_t tgid, pid_t tid1, int fd1, pid_t ti
  */
 int remote_socket_timed(struct remote *r, pid_t tgid, int fd, int option);
 
+/*
+ * Reads ahead. Each read costs two switches between reader and child; who
+ * knows what will be read next can have it read at one go:
+ *
+ *	remote_ahead_new(r);
+ *	remote_ahead_file(r, ...);	as many as there are
+ *	remote_ahead_memory(r, ...);
+ *	remote_ahead_go(r);
+ *
+ * The next remote_read_file() or remote_read_memory() of the same gets that
+ * answer, once; another one after it reads anew. Reads that block are counted
+ * when they are tried, and are not tried again.
+ */
+
+/** remote_ahead_new() - forget what was read ahead */
+void remote_ahead_new(struct remote *r);
+
+/** remote_ahead_file() - @path will be read, up to @size - 1 bytes of it */
+void remote_ahead_file(struct remote *r, pid_t tgid, const char *path, size_t size);
+
+/** remote_ahead_memory() - [@addr, @addr + @len) of process @tgid will be read */
+void remote_ahead_memory(struct remote *r, pid_t tgid, uint64_t addr, size_t len);
+
+/** remote_ahead_go() - do these reads */
+void remote_ahead_go(struct remote *r);
+
 /** remote_blocked() - reads given up so far because they blocked */
 uint64_t remote_blocked(const struct remote *r);
 

@@ -109,6 +109,7 @@ static void note_unseen(struct report *r, const struct look *look)
 	r->unseen.unknown_owner = larger(r->unseen.unknown_owner, u->unknown_owner);
 	r->unseen.blocked_reads = larger(r->unseen.blocked_reads, u->blocked_reads);
 	r->unseen.denied_reads = larger(r->unseen.denied_reads, u->denied_reads);
+	r->unseen.not_looked = larger(r->unseen.not_looked, u->not_looked);
 	if (look->snap_err) {
 		r->module = false;
 		r->snap_err = look->snap_err;
@@ -165,9 +166,21 @@ static bool has_claims(const struct look *look)
 	return false;
 }
 
+/* Half of the time left is for the proof of what is found. */
+static struct limits first_half(const struct limits *limits)
+{
+	struct limits half = *limits;
+	uint64_t now = now_ns();
+
+	if (half.until_ns > now)
+		half.until_ns = now + (half.until_ns - now) / 2;
+	return half;
+}
+
 void report_round(struct report *r, struct remote *remote, const struct limits *limits)
 {
-	struct look *look = look_take(remote, NULL, 0, limits);
+	const struct limits half = first_half(limits);
+	struct look *look = look_take(remote, NULL, 0, &half);
 	struct look *proven = NULL;
 
 	if (!r->round++)
@@ -192,6 +205,8 @@ const char *report_partial(const struct report *r)
 		return "without the module: waits for kernel locks are not seen";
 	if (r->unseen.events_lost || r->unseen.waits_lost)
 		return "the module lost events: see gridlock status";
+	if (r->unseen.not_looked)
+		return "the time was up before every task was looked at: look for longer (--for)";
 	if (r->unseen.blocked_reads)
 		return "reads of some tasks blocked and were given up";
 	if (r->unseen.denied_reads)

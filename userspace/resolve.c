@@ -16,6 +16,7 @@
 #include "resolve.h"
 #include "snapshot.h"
 #include "text.h"
+#include "xalloc.h"
 
 /* In the order in which they are asked: what the kernel recorded comes first. */
 static const struct resolver *const resolvers[] = {
@@ -28,6 +29,11 @@ static const struct resolver *const resolvers[] = {
 	&resolve_poll,
 	&resolve_child,
 };
+
+#define NR_RESOLVERS	(sizeof(resolvers) / sizeof(resolvers[0]))
+
+/* Tasks whose first reads are made together. */
+#define BATCH		64
 
 /*
  * The innermost wait that the module has of this very thread: a row of another
@@ -64,45 +70,117 @@ static bool may_wait(const struct task *t, const struct gl_wait_record *row)
 	return row || (!t->kthread && (t->state == 'S' || t->state == 'D'));
 }
 
-static void resolve_task(struct world *w, uint32_t task)
+/* What can be told at once; then what /proc says, which was read ahead. */
+static bool see_sleeper(struct world *w, struct sleeper *s)
 {
-	struct task *t = &w->tasks[task];
-	struct sleeper s = { .task = task, .row = find_row(w, t) };
+	struct task *t = &w->tasks[s->task];
 	struct proc_syscall call;
 
-	if (!may_wait(t, s.row))
-		return;
-	(void)proc_wchan(w->remote, t->tgid, t->tid, s.wchan, sizeof(s.wchan));
-	if (is_frozen(s.wchan)) {
+	(void)proc_wchan(w->remote, t->tgid, t->tid, s->wchan, sizeof(s->wchan));
+	if (is_frozen(s->wchan)) {
 		t->suspended = "frozen";
-		return;
+		return false;
 	}
-	if (!s.wchan[0] && !s.row)
-		return;
+	if (!s->wchan[0] && !s->row)
+		return false;
 	(void)proc_syscall(w->remote, t->tgid, t->tid, &call);
-	s.nr = call.nr;
-	memcpy(s.args, call.args, sizeof(s.args));
-	for (size_t i = 0; i < sizeof(resolvers) / sizeof(resolvers[0]); i++)
-		if (resolvers[i]->resolve(w, &s))
+	s->nr = call.nr;
+	s->pc = call.pc;
+	memcpy(s->args, call.args, sizeof(s->args));
+	return true;
+}
+
+static void resolve_sleeper(struct world *w, const struct sleeper *s)
+{
+	for (size_t i = 0; i < NR_RESOLVERS; i++)
+		if (resolvers[i]->resolve(w, s))
 			return;
 }
 
+static void read_ahead(struct world *w, const struct sleeper *s)
+{
+	for (size_t i = 0; i < NR_RESOLVERS; i++)
+		if (resolvers[i]->read_ahead)
+			resolvers[i]->read_ahead(w, s);
+}
+
+/* Some tasks together, so that the reads that may block are made at one go. */
+static void resolve_batch(struct world *w, struct sleeper *s, uint32_t nr)
+{
+	uint32_t kept = 0;
+
+	remote_ahead_new(w->remote);
+	for (uint32_t i = 0; i < nr; i++)
+		proc_sleeper_ahead(w->remote, w->tasks[s[i].task].tgid, w->tasks[s[i].task].tid);
+	remote_ahead_go(w->remote);
+	for (uint32_t i = 0; i < nr; i++)
+		if (see_sleeper(w, &s[i]))
+			s[kept++] = s[i];
+
+	remote_ahead_new(w->remote);
+	for (uint32_t i = 0; i < kept; i++)
+		read_ahead(w, &s[i]);
+	remote_ahead_go(w->remote);
+	for (uint32_t i = 0; i < kept; i++)
+		resolve_sleeper(w, &s[i]);
+}
+
+static bool too_late(const struct world *w)
+{
+	return w->deadline_ns && now_ns() >= w->deadline_ns;
+}
+
+static void resolve_sleepers(struct world *w, struct sleeper *s, uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i += BATCH) {
+		if (too_late(w)) {
+			w->unseen.not_looked += nr - i;
+			return;
+		}
+		resolve_batch(w, &s[i], nr - i < BATCH ? nr - i : BATCH);
+	}
+}
+
+/* @with_row: those that the module knows to wait, or the others */
+static void add_sleeper(struct world *w, uint32_t task, bool with_row, struct sleeper **s,
+			uint32_t *nr)
+{
+	const struct gl_wait_record *row = find_row(w, &w->tasks[task]);
+
+	if (!row == with_row || !may_wait(&w->tasks[task], row))
+		return;
+	*vec_push(*s, *nr) = (struct sleeper){ .task = task, .row = row, .nr = -1 };
+}
+
+/* The kernel's own locks first: should the time run out, these are seen. */
 static void resolve_all(struct world *w)
 {
-	for (uint32_t t = 0; t < w->nr_tasks; t++)
-		/* Of two entries with one number the thread that is there now. */
-		if (world_find_task(w, w->tasks[t].tid) == t)
-			resolve_task(w, t);
+	struct sleeper *s = NULL;
+	uint32_t nr = 0;
+
+	for (int pass = 0; pass < 2; pass++)
+		for (uint32_t t = 0; t < w->nr_tasks; t++)
+			/* Of two entries with one number the thread that is there now. */
+			if (world_find_task(w, w->tasks[t].tid) == t)
+				add_sleeper(w, t, !pass, &s, &nr);
+	resolve_sleepers(w, s, nr);
+	free(s);
 }
 
 static void resolve_these(struct world *w, const pid_t *only, uint32_t nr_only)
 {
-	for (uint32_t i = 0; i < nr_only; i++) {
-		uint32_t task = world_find_task(w, only[i]);
+	struct sleeper *s = NULL;
+	uint32_t nr = 0;
 
-		if (task != NO_INDEX && w->tasks[task].wait == NO_INDEX)
-			resolve_task(w, task);
-	}
+	for (int pass = 0; pass < 2; pass++)
+		for (uint32_t i = 0; i < nr_only; i++) {
+			uint32_t task = world_find_task(w, only[i]);
+
+			if (task != NO_INDEX)
+				add_sleeper(w, task, !pass, &s, &nr);
+		}
+	resolve_sleepers(w, s, nr);
+	free(s);
 }
 
 static bool is_lock(uint32_t kind)
@@ -125,13 +203,14 @@ static void count_unseen(struct world *w, uint64_t denied_before)
 }
 
 struct world *world_look(const struct snapshot *snap, struct remote *remote,
-			 const pid_t *only, uint32_t nr_only)
+			 const pid_t *only, uint32_t nr_only, uint64_t deadline_ns)
 {
 	struct world *w = world_new(snap, remote);
 	uint64_t denied_before = remote_denied(remote);
 
 	w->taken_ns = now_ns();
 	w->thorough = only;
+	w->deadline_ns = deadline_ns;
 	proc_tasks(w);
 	if (only)
 		resolve_these(w, only, nr_only);

@@ -28,6 +28,8 @@ struct sleeper {
 	long nr;
 	/** @args: its arguments */
 	uint64_t args[6];
+	/** @pc: where in user space the call was made */
+	uint64_t pc;
 	/** @wchan: kernel function it sleeps in, without suffix; "" if unknown */
 	char wchan[64];
 };
@@ -41,6 +43,8 @@ struct resolver {
 	 * Return: true when claimed; false: not this resolver's kind of wait.
 	 */
 	bool (*resolve)(struct world *w, const struct sleeper *s);
+	/** @read_ahead: ask for what @resolve will read first (remote.h); may be NULL */
+	void (*read_ahead)(struct world *w, const struct sleeper *s);
 };
 
 extern const struct resolver resolve_klock;
@@ -59,10 +63,12 @@ extern const struct resolver resolve_child;
  * @only: [nr_only] threads whose waits are resolved; NULL: all. The others are
  *	there as holders and count as able to run.
  * @nr_only: entries in @only
+ * @deadline_ns: CLOCK_MONOTONIC; tasks that were not looked at by then are counted
+ *	in unseen.not_looked, and count as able to run; 0: take all the time it takes
  *
  * Return: a new world; free with world_free().
  */
 struct world *world_look(const struct snapshot *snap, struct remote *remote,
-			 const pid_t *only, uint32_t nr_only);
+			 const pid_t *only, uint32_t nr_only, uint64_t deadline_ns);
 
 #endif /* RESOLVE_H */

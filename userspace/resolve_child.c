@@ -220,4 +220,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	return true;
 }
 
-const struct resolver resolve_child = { "child", resolve };
+const struct resolver resolve_child = {
+	.name = "child",
+	.resolve = resolve,
+};

@@ -84,4 +84,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	return true;
 }
 
-const struct resolver resolve_eventfd = { "eventfd", resolve };
+const struct resolver resolve_eventfd = {
+	.name = "eventfd",
+	.resolve = resolve,
+};

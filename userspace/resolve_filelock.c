@@ -286,4 +286,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	return true;
 }
 
-const struct resolver resolve_filelock = { "filelock", resolve };
+const struct resolver resolve_filelock = {
+	.name = "filelock",
+	.resolve = resolve,
+};

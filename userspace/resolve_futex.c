@@ -304,18 +304,17 @@ static bool same_guess(const struct guess *a, const struct guess *b)
 }
 
 /* Was the call made by code of glibc? Of others the words may mean other things. */
-static bool called_by_glibc(struct world *w, const struct task *t)
+static bool called_by_glibc(struct world *w, const struct sleeper *s)
 {
 	static const char *const names[] = {
 		"libc.so.6", "libc-2.", "libpthread.so.0", "libpthread-2.",
 	};
-	struct proc_syscall call;
 	const struct proc_map *map;
 	const char *name;
 
-	if (proc_syscall(w->remote, t->tgid, t->tid, &call) || call.nr < 0)
+	if (s->nr < 0)
 		return false;
-	map = futex_map(w, t->tgid, call.pc);
+	map = futex_map(w, w->tasks[s->task].tgid, s->pc);
 	name = map ? strrchr(map->path, '/') : NULL;
 	for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strncmp(name + 1, names[i], strlen(names[i])))
@@ -391,19 +390,23 @@ struct holder {
 	enum evidence evidence;
 };
 
-/* The words are read again at the end: what changed meanwhile is not known. */
-static struct holder find_holder(struct world *w, uint32_t self, const struct call *call,
-				 const struct guess *guess)
+/*
+ * Where it is for a proof, the words are read again at the end: what changed
+ * meanwhile is not known.
+ */
+static struct holder find_holder(struct world *w, const struct sleeper *s,
+				 const struct call *call, const struct guess *guess)
 {
-	const struct task *t = &w->tasks[self];
 	struct holder holder = { .evidence = EVIDENCE_READ };
 	struct guess again;
 
 	/* What a PI word means is the kernel's business, not a library's. */
-	if (guess->object != OBJECT_PI_MUTEX && !called_by_glibc(w, t))
+	if (guess->object != OBJECT_PI_MUTEX && !called_by_glibc(w, s))
 		holder.evidence = EVIDENCE_INFERRED;
-	holder.owner = find_owner(w, self, guess, holder.evidence, &holder.task);
-	again = guess_object(w, t->tgid, call);
+	holder.owner = find_owner(w, s->task, guess, holder.evidence, &holder.task);
+	if (!w->thorough)
+		return holder;
+	again = guess_object(w, w->tasks[s->task].tgid, call);
 	if (!same_guess(guess, &again))
 		holder.owner = OWNER_UNKNOWN;
 	return holder;
@@ -471,7 +474,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	call = parse_call(s);
 	guess = guess_object(w, w->tasks[s->task].tgid, &call);
 	if (guess.object != OBJECT_NONE)
-		holder = find_holder(w, s->task, &call, &guess);
+		holder = find_holder(w, s, &call, &guess);
 	/* A likeness alone gives no name. */
 	if (holder.owner == OWNER_UNKNOWN &&
 	    (guess.object == OBJECT_THREAD || holder.evidence == EVIDENCE_INFERRED))
@@ -482,4 +485,25 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	return true;
 }
 
-const struct resolver resolve_futex = { "futex", resolve };
+/* What resolve() reads first. */
+static void read_ahead(struct world *w, const struct sleeper *s)
+{
+	pid_t tgid = w->tasks[s->task].tgid;
+	struct words words;
+	struct call call;
+
+	if (!sleeps(s))
+		return;
+	call = parse_call(s);
+	if (!(call.pi || call.wait))
+		return;
+	remote_ahead_memory(w->remote, tgid, call.addr - WORDS_BEFORE * sizeof(words.word[0]),
+			    sizeof(words.word));
+	futex_map_ahead(w, tgid);
+}
+
+const struct resolver resolve_futex = {
+	.name = "futex",
+	.resolve = resolve,
+	.read_ahead = read_ahead,
+};

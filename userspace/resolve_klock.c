@@ -153,4 +153,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	return true;
 }
 
-const struct resolver resolve_klock = { "klock", resolve };
+const struct resolver resolve_klock = {
+	.name = "klock",
+	.resolve = resolve,
+};

@@ -110,4 +110,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	return true;
 }
 
-const struct resolver resolve_pipe = { "pipe", resolve };
+const struct resolver resolve_pipe = {
+	.name = "pipe",
+	.resolve = resolve,
+};

@@ -273,4 +273,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	return true;
 }
 
-const struct resolver resolve_poll = { "poll", resolve };
+const struct resolver resolve_poll = {
+	.name = "poll",
+	.resolve = resolve,
+};

@@ -219,4 +219,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	return true;
 }
 
-const struct resolver resolve_unix = { "unix", resolve };
+const struct resolver resolve_unix = {
+	.name = "unix",
+	.resolve = resolve,
+};

@@ -201,6 +201,7 @@ static struct json_object *json_unseen(const struct report *r)
 	json_object_object_add(o, "unknown_owner", json_object_new_int64(u->unknown_owner));
 	json_object_object_add(o, "blocked_reads", json_object_new_int64(u->blocked_reads));
 	json_object_object_add(o, "denied_reads", json_object_new_int64(u->denied_reads));
+	json_object_object_add(o, "not_looked", json_object_new_int64(u->not_looked));
 	return o;
 }
 

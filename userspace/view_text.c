@@ -182,10 +182,10 @@ static void print_unseen(const struct report *r)
 		printf("not explained, to end in time: %u more tasks\n", r->explained->nr_left_out);
 	if (partial)
 		printf("partial view: %s\n", partial);
-	printf("unseen: %llu events lost, %llu waits lost, %llu unknown owners, %llu blocked reads, %llu denied reads\n",
+	printf("unseen: %llu events lost, %llu waits lost, %llu unknown owners, %llu blocked reads, %llu denied reads, %llu tasks not looked at\n",
 	       (unsigned long long)u->events_lost, (unsigned long long)u->waits_lost,
 	       (unsigned long long)u->unknown_owner, (unsigned long long)u->blocked_reads,
-	       (unsigned long long)u->denied_reads);
+	       (unsigned long long)u->denied_reads, (unsigned long long)u->not_looked);
 	puts("not looked for: deadlocks of spinning locks; kernel locks waited for since before the module was loaded");
 }
 

@@ -140,6 +140,8 @@ struct unseen {
 	uint64_t blocked_reads;
 	/** @denied_reads: reads refused: not root, or a namespace in between */
 	uint64_t denied_reads;
+	/** @not_looked: tasks not looked at, as the time was up */
+	uint64_t not_looked;
 };
 
 struct fdscan;
@@ -159,6 +161,8 @@ struct world {
 	struct unseen unseen;
 	/** @taken_ns: when the look began; ns CLOCK_MONOTONIC */
 	uint64_t taken_ns;
+	/** @deadline_ns: when it is to end; 0: none; ns CLOCK_MONOTONIC */
+	uint64_t deadline_ns;
 	/**
 	 * @thorough: the look is to prove a claim about a few tasks: whatever
 	 * could set one of them free is looked for, at any cost

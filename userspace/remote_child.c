@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+/* remote_child - the child that does the reads which may block (remote_child.h) */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "remote_child.h"
+#include "ustack.h"
+
+/* Data of one packet at most. */
+#define CHUNK	(32 * 1024)
+
+static ssize_t answer_file(const struct question *q, char *buf, size_t size)
+{
+	int fd = open(q->path, O_RDONLY | O_CLOEXEC);
+	size_t nr = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		got = read(fd, buf + nr, size - nr);
+		if (got > 0)
+			nr += got;
+	} while ((got > 0 && nr < size) || (got < 0 && errno == EINTR));
+	got = got < 0 && !nr ? -errno : (ssize_t)nr;
+	close(fd);
+	return got;
+}
+
+static ssize_t answer_link(const struct question *q, char *buf, size_t size)
+{
+	ssize_t got = readlink(q->path, buf, size);
+
+	return got < 0 ? -errno : got;
+}
+
+static ssize_t answer_memory(const struct question *q, char *buf, size_t size)
+{
+	struct iovec here = { buf, size };
+	struct iovec there = { (void *)(uintptr_t)q->addr, size };
+	ssize_t got = process_vm_readv(q->tgid, &here, 1, &there, 1, 0);
+
+	if (got < 0)
+		return -errno;
+	return (size_t)got == size ? got : -EFAULT;
+}
+
+static ssize_t answer_stack(const struct question *q, char *buf, size_t size)
+{
+	return ustack_read(q->tgid, q->tids[0], buf, size);
+}
+
+static ssize_t answer_compare(const struct question *q)
+{
+	long order = syscall(SYS_kcmp, q->tids[0], q->tids[1], q->type, (unsigned long)q->fds[0],
+			     (unsigned long)q->fds[1]);
+
+	return order < 0 ? -errno : order;
+}
+
+/* For a moment the child has the socket, too: a descriptor more, and closed again. */
+static ssize_t answer_socket_timed(const struct question *q)
+{
+	struct timeval timeout = { 0 };
+	socklen_t size = sizeof(timeout);
+	int process = syscall(SYS_pidfd_open, q->tgid, 0);
+	int fd = process < 0 ? -1 : syscall(SYS_pidfd_getfd, process, q->fds[0], 0);
+	ssize_t result = -errno;
+
+	if (fd >= 0) {
+		result = getsockopt(fd, SOL_SOCKET, q->type, &timeout, &size) ? -errno :
+			 timeout.tv_sec || timeout.tv_usec;
+		close(fd);
+	}
+	if (process >= 0)
+		close(process);
+	return result;
+}
+
+static void send_answer(int fd, ssize_t result, const char *buf)
+{
+	int64_t head = result;
+
+	if (send(fd, &head, sizeof(head), MSG_NOSIGNAL) < 0)
+		_exit(0);
+	for (ssize_t sent = 0; buf && sent < result; sent += CHUNK) {
+		size_t left = result - sent;
+
+		if (send(fd, buf + sent, left < CHUNK ? left : CHUNK, MSG_NOSIGNAL) < 0)
+			_exit(0);
+	}
+}
+
+static void answer_all(int fd)
+{
+	struct question q;
+
+	while (recv(fd, &q, sizeof(q), 0) == sizeof(q)) {
+		char *buf = q.len ? malloc(q.len + 1) : NULL;
+		ssize_t result;
+
+		if (q.what == COMPARE)
+			result = answer_compare(&q);
+		else if (q.what == SOCKET_TIMED)
+			result = answer_socket_timed(&q);
+		else if (!buf)
+			result = -ENOMEM;
+		else if (q.what == READ_FILE)
+			result = answer_file(&q, buf, q.len);
+		else if (q.what == READ_LINK)
+			result = answer_link(&q, buf, q.len);
+		else if (q.what == READ_STACK)
+			result = answer_stack(&q, buf, q.len);
+		else
+			result = answer_memory(&q, buf, q.len);
+		send_answer(fd, result, buf);
+		free(buf);
+	}
+}
+
+void remote_child_main(int fd, pid_t parent)
+{
+	/* Ends with the parent, however that ends. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+	dup2(fd, 0);
+	close_range(1, ~0U, 0);
+	answer_all(0);
+	_exit(0);
+}
