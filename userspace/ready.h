@@ -56,6 +56,7 @@ void ready_poll(struct world *w, struct wait *wait, const struct polled *polled)
  */
 void pipe_block(struct world *w, struct wait *wait, uint64_t ino, bool write);
 bool unix_block(struct world *w, struct wait *wait, uint64_t ino, bool write);
+void named_block(struct world *w, struct wait *wait, int fd, bool write);
 void eventfd_block(struct world *w, struct wait *wait, int fd);
 void pidfd_block(struct world *w, struct wait *wait, int fd);
 void epoll_block(struct world *w, struct wait *wait, int fd);

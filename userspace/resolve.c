@@ -27,6 +27,10 @@ static const struct resolver *const resolvers[] = {
 	&resolve_unix,
 	&resolve_eventfd,
 	&resolve_poll,
+	&resolve_fifo,
+	&resolve_vfork,
+	&resolve_sysv,
+	&resolve_userfault,
 	&resolve_child,
 };
 

@@ -54,6 +54,10 @@ extern const struct resolver resolve_pipe;
 extern const struct resolver resolve_unix;
 extern const struct resolver resolve_eventfd;
 extern const struct resolver resolve_poll;
+extern const struct resolver resolve_fifo;
+extern const struct resolver resolve_vfork;
+extern const struct resolver resolve_sysv;
+extern const struct resolver resolve_userfault;
 extern const struct resolver resolve_child;
 
 /**

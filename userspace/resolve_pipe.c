@@ -3,7 +3,7 @@
  * resolve_pipe - reads from empty pipes and writes to full ones.
  *
  * Whoever has the other end open can end the wait, by using it or by closing
- * it. Of a named FIFO that is anybody who may open it: unknown.
+ * it. Named FIFOs are resolve_fifo.c's.
  */
 #include <stdio.h>
 #include <string.h>
@@ -104,7 +104,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 		pipe_block(w, wait, ino, ready.write);
 	} else {
 		wait->id = xasprintf("fifo %s", link);
-		wait->unknown_releaser = true;
+		named_block(w, wait, ready.fd, ready.write);
 	}
 	ready_finish(w, wait);
 	return true;
