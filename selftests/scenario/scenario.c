@@ -32,6 +32,12 @@
  *					read; poll-out: can be written
  *	pidfd:NAME			poll for a child's end, too
  *	handler				handle a signal
+ *	fifo-r:N fifo-w:N fifo-rw:N	open FIFO N, and do not wait; fifo-open:N: to
+ *					read, and wait; fifo-read:N fifo-fill:N use it
+ *	mq-r:N mq-w:N mq-receive:N mq-fill:N
+ *					open message queue N; receive; send until full
+ *	sysv:N msg:N			take SysV semaphore N; wait for a message
+ *	vfork:NAME			start an actor in the own memory, until it ends
  *	fork:NAME wait:NAME join:NAME	start an actor as a child; wait for its end
  *	sync				go on when all that have this step are there
  *	settle				go on when all others are at their '!' step
@@ -99,7 +105,7 @@ static void parse_step(struct actor *a, char *word)
 		die("there is no step ", word);
 	if (step->kind->names_actor) {
 		step->actor = find_actor(argument ?: "");
-		step->actor->forked |= !strcmp(word, "fork");
+		step->actor->forked |= !strcmp(word, "fork") || !strcmp(word, "vfork");
 	} else if (argument) {
 		step->n = strtoul(argument, &end, 10);
 	}
@@ -228,6 +234,8 @@ static void set_stage(void)
 	for (unsigned int i = 0; i < stage.nr_actors; i++)
 		stage.actor[i].progress = &stage.progress[i];
 	make_pairs();
+	if (sysv_make())
+		die("no SysV IPC: ", strerror(errno));
 	/* Bring all code into memory now: a marked step then sleeps in what it waits for. */
 	mlockall(MCL_CURRENT);
 	munlockall();
@@ -396,7 +404,9 @@ static void clean_up(void)
 	for (int i = 0; i < MAX_RES; i++) {
 		snprintf(path, sizeof(path), "%s/%d", stage.folder, i);
 		unlink(path);
+		named_remove(i);
 	}
+	sysv_remove();
 	rmdir(stage.folder);
 	shm_unlink(stage.shm_name);
 }

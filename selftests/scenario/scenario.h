@@ -2,7 +2,8 @@
 /*
  * scenario - actors that take locks, pipes and children in a given order, and
  * stop where a test wants them. scenario.c has the actors, steps.c the steps,
- * and steps_ipc.c those of them that are about two ends of something.
+ * steps_ipc.c those about two ends of something, steps_sysv.c those about what
+ * has a name or a key.
  */
 #ifndef SCENARIO_H
 #define SCENARIO_H
@@ -80,6 +81,8 @@ struct actor {
 	int socket_fd;
 	/** @pid_fd: of another actor; 0: none */
 	int pid_fd;
+	/** @named_fd: its FIFOs and message queues */
+	int named_fd[MAX_RES];
 };
 
 /**
@@ -125,12 +128,23 @@ struct stage {
 	pthread_barrier_t *sync;
 	struct progress *progress;
 	int pair[NR_PAIRS][MAX_RES][2];
+	/** @sem_id, @msg_id: of SysV IPC */
+	int sem_id;
+	int msg_id;
 };
 
 extern struct stage stage;
 
 const struct step_kind *step_find(const char *name);
 const struct step_kind *step_find_ipc(const char *name);
+const struct step_kind *step_find_sysv(const char *name);
+
+/** sysv_make() - make the scenario's semaphores and queue; 0 or an errno */
+int sysv_make(void);
+void sysv_remove(void);
+
+/** named_remove() - remove FIFO and message queue @n */
+void named_remove(unsigned int n);
 
 /** pair_make() - make pair @n of its sort, unless it is there; 0 or an errno */
 int pair_make(enum pair sort, unsigned int n);

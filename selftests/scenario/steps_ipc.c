@@ -323,5 +323,5 @@ const struct step_kind *step_find_ipc(const char *name)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(kinds[i].name, name))
 			return &kinds[i];
-	return NULL;
+	return step_find_sysv(name);
 }

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Deadlocks through what has a name or a key, which anybody could open: likely at
+most. And vfork, whose child has its parent's memory.
+"""
+
+from gltest import Case, run, silent, twins
+
+CASES = [
+    Case("fifos_both_empty",
+         ["p1: fifo-w:0 fifo-r:1 sync !fifo-read:1", "p2: fifo-w:1 fifo-r:0 sync !fifo-read:0"],
+         ["p1: fifo-w:0 fifo-r:1 sync !fifo-read:1", "p2: fifo-w:1 fifo-r:0 sync"],
+         "p1>p2 p2>p1", "pipe:R", verdict="likely"),
+    Case("fifos_both_full",
+         ["p1: fifo-w:0 fifo-r:1 sync !fifo-fill:0", "p2: fifo-r:0 fifo-w:1 sync !fifo-fill:1"],
+         ["p1: fifo-w:0 fifo-r:1 sync !fifo-fill:0", "p2: fifo-r:0 fifo-w:1 sync"],
+         "p1>p2 p2>p1", "pipe:W", verdict="likely"),
+    Case("queues_both_empty",
+         ["p1: mq-w:0 mq-r:1 sync !mq-receive:1", "p2: mq-w:1 mq-r:0 sync !mq-receive:0"],
+         ["p1: mq-w:0 mq-r:1 sync !mq-receive:1", "p2: mq-w:1 mq-r:0 sync"],
+         "p1>p2 p2>p1", "mq", verdict="likely"),
+    Case("queue_full_behind_a_mutex",
+         ["p1: mq-w:0 shm:0 sync !mq-fill:0", "p2: mq-r:0 sync !shm:0"],
+         ["p1: mq-w:0 shm:0 sync !mq-fill:0", "p2: mq-r:0 sync"],
+         "p1>p2 p2>p1", "mq futex", verdict="likely"),
+    Case("sysv_semaphores_abba",
+         ["p1: sysv:0 sync !sysv:1", "p2: sysv:1 sync !sysv:0"],
+         ["p1: sysv:0 sync sysv:1", "p2: sync !sysv:0"],
+         "p1>p2 p2>p1", "sysv-sem", verdict="likely"),
+    Case("vfork_and_a_pipe",
+         ["p1: rend:0 wend:0 !vfork:c1", "c1: !read:0"],
+         ["p1: rend:0 wend:0 !vfork:c1", "c1: rend:0"],
+         "p1>c1 c1>p1", "vfork pipe:R"),
+]
+
+SILENT = [
+    silent("fifo_that_its_reader_holds_open", ["p1: fifo-rw:0 !fifo-read:0"]),
+    silent("fifo_that_nobody_opens", ["p1: !fifo-open:0", "p2: !fifo-open:1"]),
+    silent("messages_that_nobody_sends", ["p1: !msg:0", "p2: !msg:1"]),
+    silent("queue_for_a_semaphore",
+           ["p1: sysv:0 sync", "p2: sync !sysv:0", "p3: sync !sysv:0"]),
+]
+
+if __name__ == "__main__":
+    run(twins(CASES) + SILENT)
