@@ -66,12 +66,17 @@ static void pipe_poll(struct world *w, struct wait *wait, uint64_t ino, int fd)
 		wait->unknown_releaser = true;
 }
 
+static bool socket_block(struct world *w, struct wait *wait, uint64_t ino, bool write)
+{
+	return unix_block(w, wait, ino, write) || tcp_block(w, wait, ino, write);
+}
+
 static bool socket_poll(struct world *w, struct wait *wait, uint64_t ino, uint32_t events)
 {
-	if (events & POLLOUT && !unix_block(w, wait, ino, true))
+	if (events & POLLOUT && !socket_block(w, wait, ino, true))
 		return false;
 	/* A hang-up is told to who only sends, too. */
-	return unix_block(w, wait, ino, false);
+	return socket_block(w, wait, ino, false);
 }
 
 void ready_poll(struct world *w, struct wait *wait, const struct polled *polled)

@@ -52,13 +52,33 @@ void ready_poll(struct world *w, struct wait *wait, const struct polled *polled)
 
 /*
  * Of one sort of descriptor each, for ready_poll() and calls on one. @ino: the number in the
- * descriptor's link. unix_block() returns false: it is of another family.
+ * descriptor's link. Return of unix_block(), tcp_block(): false: it is of another family.
  */
 void pipe_block(struct world *w, struct wait *wait, uint64_t ino, bool write);
 bool unix_block(struct world *w, struct wait *wait, uint64_t ino, bool write);
+bool tcp_block(struct world *w, struct wait *wait, uint64_t ino, bool write);
 void named_block(struct world *w, struct wait *wait, int fd, bool write);
 void eventfd_block(struct world *w, struct wait *wait, int fd);
 void pidfd_block(struct world *w, struct wait *wait, int fd);
 void epoll_block(struct world *w, struct wait *wait, int fd);
+
+/** socket_number() - the number of the socket that descriptor @fd is; false: it is none */
+bool socket_number(const struct task *t, int fd, uint64_t *ino_ret);
+
+/** socket_add_holders() - whoever has the socket with number @ino can release @resource */
+void socket_add_holders(struct world *w, uint32_t resource, uint64_t ino);
+
+/**
+ * socket_block_on() - @wait is for whoever has the socket with number @ino
+ *
+ * Nobody found: it is on its way to somebody, or about to be closed: unknown.
+ */
+void socket_block_on(struct world *w, struct wait *wait, const char *family, uint64_t ino);
+
+/** socket_cap_shared() - no proof if others have the waiting task's own socket @ino, too */
+void socket_cap_shared(struct world *w, struct wait *wait, uint64_t ino);
+
+/** socket_add_timeout() - the wait ends by itself if the socket has a timeout */
+void socket_add_timeout(struct world *w, struct wait *wait, const struct ready *ready);
 
 #endif /* READY_H */

@@ -25,6 +25,7 @@ static const struct resolver *const resolvers[] = {
 	&resolve_filelock,
 	&resolve_pipe,
 	&resolve_unix,
+	&resolve_tcp,
 	&resolve_eventfd,
 	&resolve_poll,
 	&resolve_fifo,

@@ -52,6 +52,7 @@ extern const struct resolver resolve_futex;
 extern const struct resolver resolve_filelock;
 extern const struct resolver resolve_pipe;
 extern const struct resolver resolve_unix;
+extern const struct resolver resolve_tcp;
 extern const struct resolver resolve_eventfd;
 extern const struct resolver resolve_poll;
 extern const struct resolver resolve_fifo;

@@ -138,9 +138,15 @@ static struct wait *add_wait(struct world *w, const struct sleeper *s, uint32_t 
 	return wait;
 }
 
+/* Of semaphores and messages: the set or queue. */
+static char *id_of(const struct sleeper *s)
+{
+	return xasprintf("sysv %d", (int)s->args[0]);
+}
+
 static void resolve_sem(struct world *w, const struct sleeper *s)
 {
-	struct wait *wait = add_wait(w, s, GL_KIND_SYSV_SEM, xasprintf("sysv-sem %d", (int)s->args[0]));
+	struct wait *wait = add_wait(w, s, GL_KIND_SYSV_SEM, id_of(s));
 	const struct sembuf *op = NULL;
 	struct sembuf ops[MAX_OPS];
 
@@ -162,7 +168,7 @@ static void resolve_sem(struct world *w, const struct sleeper *s)
 
 static void resolve_msg(struct world *w, const struct sleeper *s)
 {
-	struct wait *wait = add_wait(w, s, GL_KIND_SYSV_MSG, xasprintf("sysv-msg %d", (int)s->args[0]));
+	struct wait *wait = add_wait(w, s, GL_KIND_SYSV_MSG, id_of(s));
 
 	wait->name = xasprintf("queue %d%s", (int)s->args[0],
 			       s->nr == SYS_msgsnd ? " (full)" : " (empty)");

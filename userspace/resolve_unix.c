@@ -15,7 +15,6 @@
 
 #include "fdscan.h"
 #include "ready.h"
-#include "remote.h"
 #include "sockdiag.h"
 #include "xalloc.h"
 
@@ -41,54 +40,6 @@ static bool is_other_call(long nr)
 	return nr == SYS_accept || nr == SYS_accept4 || nr == SYS_connect;
 }
 
-/* --- who has which socket --------------------------------------------------- */
-
-static void add_holders(struct world *w, uint32_t resource, uint64_t ino)
-{
-	const struct fdscan *scan = fdscan_ends(w);
-
-	w->resources[resource].unknown |= scan->incomplete;
-	for (uint32_t i = 0; i < scan->nr_sockets; i++)
-		if (ino && scan->sockets[i].ino == ino)
-			fdscan_add_releasers(w, scan, scan->sockets[i].table, resource);
-}
-
-static bool has_other_holder(struct world *w, uint64_t ino, uint32_t task)
-{
-	const struct fdscan *scan = fdscan_ends(w);
-
-	for (uint32_t i = 0; i < scan->nr_sockets; i++) {
-		const struct fd_table *table = &scan->tables[scan->sockets[i].table];
-
-		if (scan->sockets[i].ino == ino && (table->nr_tasks != 1 || *table->tasks != task))
-			return true;
-	}
-	return false;
-}
-
-/* Nobody found: the socket is on its way to somebody, or about to be closed. */
-static void block_on(struct world *w, struct wait *wait, uint32_t resource)
-{
-	if (w->resources[resource].nr_releasers)
-		world_block_on(w, wait, resource);
-	else
-		wait->unknown_releaser = true;
-}
-
-static void block_on_holders(struct world *w, struct wait *wait, const char *what, uint64_t ino)
-{
-	uint32_t index;
-	char key[64];
-	bool new;
-
-	snprintf(key, sizeof(key), "unix %s %llu", what, (unsigned long long)ino);
-	index = world_resource(w, key, &new);
-	w->resources[index].evidence = EVIDENCE_READ;
-	if (new)
-		add_holders(w, index, ino);
-	block_on(w, wait, index);
-}
-
 /* --- connections ------------------------------------------------------------ */
 
 /* The socket that listens and has not accepted the connection yet. */
@@ -109,14 +60,12 @@ static void block_on_peer(struct world *w, struct wait *wait, const struct unix_
 	if (socket->has_peer && !socket->peer)
 		listener = find_listener(sockets, socket->ino);
 	if (listener)
-		block_on_holders(w, wait, "listener", listener->ino);
+		socket_block_on(w, wait, "unix", listener->ino);
 	else if (socket->has_peer && socket->peer)
-		block_on_holders(w, wait, "end", socket->peer);
+		socket_block_on(w, wait, "unix", socket->peer);
 	else
 		wait->unknown_releaser = true;
-	if (has_other_holder(w, socket->ino, wait->task))
-		world_cap(wait, VERDICT_LIKELY,
-			  "another task has this end of a socket too and could shut it down");
+	socket_cap_shared(w, wait, socket->ino);
 }
 
 /* --- datagrams -------------------------------------------------------------- */
@@ -133,8 +82,11 @@ static void block_on_senders(struct world *w, struct wait *wait, const struct un
 	w->resources[index].evidence = EVIDENCE_READ;
 	for (uint32_t i = 0; i < sockets->nr && new; i++)
 		if (sockets->socket[i].has_peer && sockets->socket[i].peer == socket->ino)
-			add_holders(w, index, sockets->socket[i].ino);
-	block_on(w, wait, index);
+			socket_add_holders(w, index, sockets->socket[i].ino);
+	if (w->resources[index].nr_releasers)
+		world_block_on(w, wait, index);
+	else
+		wait->unknown_releaser = true;
 }
 
 static void block_on_datagrams(struct world *w, struct wait *wait,
@@ -143,7 +95,7 @@ static void block_on_datagrams(struct world *w, struct wait *wait,
 {
 	world_cap(wait, VERDICT_LIKELY, "datagrams may come from, or be for, other sockets too");
 	if (write && socket->has_peer)
-		block_on_holders(w, wait, "end", socket->peer);
+		socket_block_on(w, wait, "unix", socket->peer);
 	else if (!write && !socket->named)
 		block_on_senders(w, wait, sockets, socket);
 	else
@@ -168,49 +120,20 @@ bool unix_block(struct world *w, struct wait *wait, uint64_t ino, bool write)
 
 /* --- one call --------------------------------------------------------------- */
 
-static enum timed timed(struct world *w, const struct task *t, const struct ready *ready)
-{
-	char link[64], leader_link[64];
-	int has;
-
-	fd_link(t->tgid, t->tid, ready->fd, link, sizeof(link));
-	fd_link(t->tgid, t->tgid, ready->fd, leader_link, sizeof(leader_link));
-	if (strcmp(link, leader_link))
-		return TIMED_UNKNOWN;
-	has = remote_socket_timed(w->remote, t->tgid, ready->fd,
-				  ready->write ? SO_SNDTIMEO : SO_RCVTIMEO);
-	return has < 0 ? TIMED_UNKNOWN : has ? TIMED_YES : TIMED_NO;
-}
-
-static bool is_unix(struct world *w, const struct task *t, int fd, uint64_t *ino_ret)
-{
-	unsigned long long ino;
-	char link[64];
-
-	fd_link(t->tgid, t->tid, fd, link, sizeof(link));
-	if (sscanf(link, "socket:[%llu]", &ino) != 1)
-		return false;
-	*ino_ret = ino;
-	return sockdiag_unix(w, t->tgid, ino);
-}
-
 static bool resolve(struct world *w, const struct sleeper *s)
 {
 	const struct task *t = &w->tasks[s->task];
 	struct ready ready = { .fd = s->args[0] };
 	struct wait *wait;
-	enum timed own;
 	uint64_t ino;
 
 	if (!sleeps(w, s) || !(ready_call(s, &ready) || is_other_call(s->nr)) ||
-	    !is_unix(w, t, ready.fd, &ino))
+	    !socket_number(t, ready.fd, &ino) || !sockdiag_unix(w, t->tgid, ino))
 		return false;
 	wait = ready_add_wait(w, s, GL_KIND_UNIX);
 	wait->id = xasprintf("unix %llu", (unsigned long long)ino);
 	wait->name = xasprintf("socket:[%llu]", (unsigned long long)ino);
-	own = timed(w, t, &ready);
-	if (own != TIMED_NO && wait->timed != TIMED_YES)
-		wait->timed = own;
+	socket_add_timeout(w, wait, &ready);
 	if (is_other_call(s->nr))
 		wait->unknown_releaser = true;
 	else

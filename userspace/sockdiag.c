@@ -2,15 +2,18 @@
 /* sockdiag - which socket is connected to which (sockdiag.h) */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,7 +34,10 @@
 struct netns {
 	/** @ino: of the namespace; 0: could not be told */
 	uint64_t ino;
+	/** @done: what was dumped, of struct family */
+	unsigned int done;
 	struct unix_sockets unix_sockets;
+	struct tcp_sockets tcp_sockets;
 };
 
 /** struct sockdiag - what was dumped for one world */
@@ -48,12 +54,94 @@ static void diag_free(struct sockdiag *diag)
 		for (uint32_t i = 0; i < sockets->nr; i++)
 			free(sockets->socket[i].waiting);
 		free(sockets->socket);
+		free(diag->netns[n].tcp_sockets.socket);
 	}
 	free(diag->netns);
 	free(diag);
 }
 
 /* --- one dump --------------------------------------------------------------- */
+
+/** parse_fn - add what one answer tells to @netns */
+typedef void parse_fn(const struct nlmsghdr *answer, struct netns *netns);
+
+static int error_of(const struct nlmsghdr *answer)
+{
+	const struct nlmsgerr *err = NLMSG_DATA(answer);
+
+	return answer->nlmsg_len >= NLMSG_LENGTH(sizeof(*err)) && err->error ? err->error : -EIO;
+}
+
+/* 1: more to come; 0: that was all; or -errno */
+static int parse_answers(const void *buf, int size, parse_fn *parse, struct netns *netns)
+{
+	for (const struct nlmsghdr *answer = buf; NLMSG_OK(answer, (unsigned int)size);
+	     answer = NLMSG_NEXT(answer, size)) {
+		if (answer->nlmsg_type == NLMSG_DONE)
+			return 0;
+		if (answer->nlmsg_type == NLMSG_ERROR)
+			return error_of(answer);
+		if (answer->nlmsg_type == SOCK_DIAG_BY_FAMILY)
+			parse(answer, netns);
+	}
+	return 1;
+}
+
+/* 0 or -errno; -ENOENT: the kernel has no module for it */
+static int dump(int fd, const void *request, size_t size, parse_fn *parse, struct netns *netns)
+{
+	struct nlmsghdr header = {
+		.nlmsg_len = NLMSG_LENGTH(size),
+		.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+	};
+	struct iovec question[] = { { &header, sizeof(header) }, { (void *)request, size } };
+	char *buf = xcalloc(1, ANSWER_SIZE);
+	int more = writev(fd, question, 2) == (ssize_t)header.nlmsg_len ? 1 : -errno;
+
+	while (more > 0) {
+		ssize_t got = recv(fd, buf, ANSWER_SIZE, 0);
+
+		more = got > 0 ? parse_answers(buf, got, parse, netns) : -EIO;
+	}
+	free(buf);
+	return more;
+}
+
+/*
+ * The kernel loads its module by itself when it is asked, but with the modprobe
+ * and the modules of init's root folder, which need not be this one.
+ */
+static bool load_module(const char *name)
+{
+	pid_t child = fork();
+	int status = -1;
+
+	if (!child) {
+		alarm(MODPROBE_SECS);
+		execlp("modprobe", "modprobe", "-qb", name, NULL);
+		_exit(1);
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && !status;
+}
+
+/** struct module - a part of the kernel, and that it was asked for */
+struct module {
+	const char *name;
+	bool tried;
+};
+
+static void dump_by(struct module *module, int fd, const void *request, size_t size,
+		    parse_fn *parse, struct netns *netns)
+{
+	if (dump(fd, request, size, parse, netns) != -ENOENT || module->tried)
+		return;
+	module->tried = true;
+	if (!geteuid() && load_module(module->name))
+		dump(fd, request, size, parse, netns);
+}
+
+/* --- UNIX ------------------------------------------------------------------- */
 
 static void parse_waiting(const struct rtattr *attr, struct unix_socket *socket)
 {
@@ -63,8 +151,9 @@ static void parse_waiting(const struct rtattr *attr, struct unix_socket *socket)
 		*vec_push(socket->waiting, socket->nr_waiting) = ino[i];
 }
 
-static void parse_unix(const struct nlmsghdr *answer, struct unix_sockets *sockets)
+static void parse_unix(const struct nlmsghdr *answer, struct netns *netns)
 {
+	struct unix_sockets *sockets = &netns->unix_sockets;
 	const struct unix_diag_msg *msg = NLMSG_DATA(answer);
 	int left = answer->nlmsg_len - NLMSG_LENGTH(sizeof(*msg));
 	struct unix_socket *socket;
@@ -92,100 +181,131 @@ static void parse_unix(const struct nlmsghdr *answer, struct unix_sockets *socke
 	}
 }
 
-static int ask_unix(int fd)
-{
-	struct {
-		struct nlmsghdr header;
-		struct unix_diag_req request;
-	} question = {
-		.header = {
-			.nlmsg_len = sizeof(question),
-			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-		},
-		.request = {
-			.sdiag_family = AF_UNIX,
-			.udiag_states = ~0U,
-			.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS,
-		},
-	};
-
-	return send(fd, &question, sizeof(question), 0) == sizeof(question) ? 0 : -errno;
-}
-
-static int error_of(const struct nlmsghdr *answer)
-{
-	const struct nlmsgerr *err = NLMSG_DATA(answer);
-
-	return answer->nlmsg_len >= NLMSG_LENGTH(sizeof(*err)) && err->error ? err->error : -EIO;
-}
-
-/* 1: more to come; 0: that was all; or -errno */
-static int parse_answers(const void *buf, int size, struct unix_sockets *sockets)
-{
-	for (const struct nlmsghdr *answer = buf; NLMSG_OK(answer, (unsigned int)size);
-	     answer = NLMSG_NEXT(answer, size)) {
-		if (answer->nlmsg_type == NLMSG_DONE)
-			return 0;
-		if (answer->nlmsg_type == NLMSG_ERROR)
-			return error_of(answer);
-		if (answer->nlmsg_type == SOCK_DIAG_BY_FAMILY)
-			parse_unix(answer, sockets);
-	}
-	return 1;
-}
-
-static int compare_sockets(const void *a, const void *b)
+static int compare_unix(const void *a, const void *b)
 {
 	const struct unix_socket *x = a, *y = b;
 
 	return x->ino < y->ino ? -1 : x->ino > y->ino;
 }
 
-static int dump_unix(int fd, struct unix_sockets *sockets)
+static void dump_unix(int fd, struct netns *netns)
 {
-	char *buf = xcalloc(1, ANSWER_SIZE);
-	int more = ask_unix(fd) ?: 1;
+	static struct module module = { "unix_diag", false };
+	struct unix_diag_req request = {
+		.sdiag_family = AF_UNIX,
+		.udiag_states = ~0U,
+		.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS,
+	};
+	struct unix_sockets *sockets = &netns->unix_sockets;
 
-	while (more > 0) {
-		ssize_t got = recv(fd, buf, ANSWER_SIZE, 0);
-
-		more = got > 0 ? parse_answers(buf, got, sockets) : -EIO;
-	}
-	free(buf);
+	dump_by(&module, fd, &request, sizeof(request), parse_unix, netns);
 	if (sockets->nr)
-		qsort(sockets->socket, sockets->nr, sizeof(*sockets->socket), compare_sockets);
-	return more;
+		qsort(sockets->socket, sockets->nr, sizeof(*sockets->socket), compare_unix);
 }
 
-/* --- the kernel's part ------------------------------------------------------ */
-
-/*
- * The kernel loads its module by itself when it is asked, but with the modprobe
- * and the modules of init's root folder, which need not be this one.
- */
-static bool load_module(const char *name)
+const struct unix_socket *unix_socket_find(const struct unix_sockets *sockets, uint64_t ino)
 {
-	pid_t child = fork();
-	int status = -1;
+	struct unix_socket key = { .ino = ino };
 
-	if (!child) {
-		alarm(MODPROBE_SECS);
-		execlp("modprobe", "modprobe", "-qb", name, NULL);
-		_exit(1);
+	if (!ino || !sockets->nr)
+		return NULL;
+	return bsearch(&key, sockets->socket, sockets->nr, sizeof(key), compare_unix);
+}
+
+/* --- TCP -------------------------------------------------------------------- */
+
+static struct tcp_end tcp_end(uint8_t family, const uint32_t *addr, uint16_t port)
+{
+	struct tcp_end end = { .port = port };
+
+	if (family == AF_INET6) {
+		memcpy(end.addr, addr, 16);
+		return end;
 	}
-	return child > 0 && waitpid(child, &status, 0) == child && !status;
+	end.addr[10] = 0xff;
+	end.addr[11] = 0xff;
+	memcpy(end.addr + 12, addr, 4);
+	return end;
 }
 
-static void dump(int fd, struct netns *netns)
+static void parse_tcp(const struct nlmsghdr *answer, struct netns *netns)
 {
-	static bool tried;
+	const struct inet_diag_msg *msg = NLMSG_DATA(answer);
+	struct tcp_socket *socket;
 
-	if (dump_unix(fd, &netns->unix_sockets) != -ENOENT || tried)
+	if (answer->nlmsg_len < NLMSG_LENGTH(sizeof(*msg)))
 		return;
-	tried = true;
-	if (!geteuid() && load_module("unix_diag"))
-		dump_unix(fd, &netns->unix_sockets);
+	socket = vec_push(netns->tcp_sockets.socket, netns->tcp_sockets.nr);
+	socket->ino = msg->idiag_inode;
+	socket->listens = msg->idiag_state == STATE_LISTEN;
+	socket->nr_unread = msg->idiag_rqueue;
+	socket->nr_unsent = msg->idiag_wqueue;
+	socket->here = tcp_end(msg->idiag_family, msg->id.idiag_src, msg->id.idiag_sport);
+	socket->there = tcp_end(msg->idiag_family, msg->id.idiag_dst, msg->id.idiag_dport);
+}
+
+static int compare_tcp(const void *a, const void *b)
+{
+	const struct tcp_socket *x = a, *y = b;
+
+	return x->ino < y->ino ? -1 : x->ino > y->ino;
+}
+
+static void dump_tcp(int fd, struct netns *netns)
+{
+	static struct module module = { "tcp_diag", false };
+	struct inet_diag_req_v2 request = { .sdiag_protocol = IPPROTO_TCP, .idiag_states = ~0U };
+	struct tcp_sockets *sockets = &netns->tcp_sockets;
+
+	request.sdiag_family = AF_INET;
+	dump_by(&module, fd, &request, sizeof(request), parse_tcp, netns);
+	request.sdiag_family = AF_INET6;
+	dump_by(&module, fd, &request, sizeof(request), parse_tcp, netns);
+	if (sockets->nr)
+		qsort(sockets->socket, sockets->nr, sizeof(*sockets->socket), compare_tcp);
+}
+
+const struct tcp_socket *tcp_socket_find(const struct tcp_sockets *sockets, uint64_t ino)
+{
+	struct tcp_socket key = { .ino = ino };
+
+	if (!ino || !sockets->nr)
+		return NULL;
+	return bsearch(&key, sockets->socket, sockets->nr, sizeof(key), compare_tcp);
+}
+
+static bool same_end(const struct tcp_end *a, const struct tcp_end *b)
+{
+	return a->port == b->port && !memcmp(a->addr, b->addr, sizeof(a->addr));
+}
+
+const struct tcp_socket *tcp_socket_peer(const struct tcp_sockets *sockets,
+					 const struct tcp_socket *socket)
+{
+	for (uint32_t i = 0; i < sockets->nr; i++) {
+		const struct tcp_socket *peer = &sockets->socket[i];
+
+		if (!peer->listens && same_end(&peer->here, &socket->there) &&
+		    same_end(&peer->there, &socket->here))
+			return peer;
+	}
+	return NULL;
+}
+
+const struct tcp_socket *tcp_socket_listener(const struct tcp_sockets *sockets,
+					     const struct tcp_socket *socket)
+{
+	const struct tcp_socket *found = NULL;
+
+	for (uint32_t i = 0; i < sockets->nr; i++) {
+		if (!sockets->socket[i].listens ||
+		    sockets->socket[i].here.port != socket->here.port)
+			continue;
+		if (found)
+			return NULL;
+		found = &sockets->socket[i];
+	}
+	return found;
 }
 
 /* --- namespaces ------------------------------------------------------------- */
@@ -217,11 +337,30 @@ static int open_diag(const char *netns)
 	return fd;
 }
 
-static struct netns *get_netns(struct world *w, const char *path, bool own)
+/** struct family - one dump of those that a namespace can have */
+struct family {
+	void (*dump)(int fd, struct netns *netns);
+	bool (*has)(const struct netns *netns, uint64_t ino);
+	/** @done: bit in netns.done */
+	unsigned int done;
+};
+
+static bool has_unix(const struct netns *netns, uint64_t ino)
 {
-	uint64_t ino = netns_ino(path);
+	return unix_socket_find(&netns->unix_sockets, ino);
+}
+
+static bool has_tcp(const struct netns *netns, uint64_t ino)
+{
+	return tcp_socket_find(&netns->tcp_sockets, ino);
+}
+
+static const struct family unix_family = { dump_unix, has_unix, 1 };
+static const struct family tcp_family = { dump_tcp, has_tcp, 2 };
+
+static struct netns *find_netns(struct world *w, uint64_t ino)
+{
 	struct netns *netns;
-	int fd;
 
 	if (!w->socks) {
 		w->socks = xcalloc(1, sizeof(*w->socks));
@@ -232,32 +371,51 @@ static struct netns *get_netns(struct world *w, const char *path, bool own)
 			return &w->socks->netns[i];
 	netns = vec_push(w->socks->netns, w->socks->nr_netns);
 	netns->ino = ino;
+	return netns;
+}
+
+static struct netns *get_netns(struct world *w, const char *path, bool own,
+			       const struct family *family)
+{
+	struct netns *netns = find_netns(w, netns_ino(path));
+	int fd;
+
+	if (netns->done & family->done)
+		return netns;
+	netns->done |= family->done;
 	fd = own ? socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG) :
 		   open_diag(path);
 	if (fd >= 0) {
-		dump(fd, netns);
+		family->dump(fd, netns);
 		close(fd);
 	}
 	return netns;
 }
 
-const struct unix_socket *unix_socket_find(const struct unix_sockets *sockets, uint64_t ino)
+/* The reader's own namespace first: of most tasks it is the same. */
+static const struct netns *netns_of(struct world *w, pid_t tgid, uint64_t ino,
+				    const struct family *family)
 {
-	struct unix_socket key = { .ino = ino };
+	const struct netns *netns = get_netns(w, "/proc/self/ns/net", true, family);
+	char path[64];
 
-	if (!ino || !sockets->nr)
-		return NULL;
-	return bsearch(&key, sockets->socket, sockets->nr, sizeof(key), compare_sockets);
+	if (family->has(netns, ino))
+		return netns;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", tgid);
+	netns = get_netns(w, path, false, family);
+	return family->has(netns, ino) ? netns : NULL;
 }
 
 const struct unix_sockets *sockdiag_unix(struct world *w, pid_t tgid, uint64_t ino)
 {
-	struct netns *netns = get_netns(w, "/proc/self/ns/net", true);
-	char path[64];
+	const struct netns *netns = netns_of(w, tgid, ino, &unix_family);
 
-	if (unix_socket_find(&netns->unix_sockets, ino))
-		return &netns->unix_sockets;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", tgid);
-	netns = get_netns(w, path, false);
-	return unix_socket_find(&netns->unix_sockets, ino) ? &netns->unix_sockets : NULL;
+	return netns ? &netns->unix_sockets : NULL;
+}
+
+const struct tcp_sockets *sockdiag_tcp(struct world *w, pid_t tgid, uint64_t ino)
+{
+	const struct netns *netns = netns_of(w, tgid, ino, &tcp_family);
+
+	return netns ? &netns->tcp_sockets : NULL;
 }

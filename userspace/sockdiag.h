@@ -51,4 +51,44 @@ const struct unix_sockets *sockdiag_unix(struct world *w, pid_t tgid, uint64_t i
 /** unix_socket_find() - the socket with number @ino, or NULL */
 const struct unix_socket *unix_socket_find(const struct unix_sockets *sockets, uint64_t ino);
 
+/** struct tcp_end - one side of a connection; IPv4 as IPv6 writes it */
+struct tcp_end {
+	uint8_t addr[16];
+	/** @port: as the network has it */
+	uint16_t port;
+};
+
+/** struct tcp_socket - one socket of TCP over IPv4 or IPv6 */
+struct tcp_socket {
+	/** @ino: its number; 0: not accepted yet, or closed by its owner */
+	uint64_t ino;
+	struct tcp_end here;
+	struct tcp_end there;
+	bool listens;
+	/** @nr_unread: bytes that have come and were not read */
+	uint32_t nr_unread;
+	/** @nr_unsent: bytes written that the other side has not acknowledged */
+	uint32_t nr_unsent;
+};
+
+/** struct tcp_sockets - those of one network namespace, by number */
+struct tcp_sockets {
+	struct tcp_socket *socket;
+	uint32_t nr;
+};
+
+/** sockdiag_tcp() - as sockdiag_unix(), of TCP sockets; valid until the next call */
+const struct tcp_sockets *sockdiag_tcp(struct world *w, pid_t tgid, uint64_t ino);
+
+/** tcp_socket_find() - the socket with number @ino, or NULL */
+const struct tcp_socket *tcp_socket_find(const struct tcp_sockets *sockets, uint64_t ino);
+
+/** tcp_socket_peer() - the other side of a connection in this namespace, or NULL */
+const struct tcp_socket *tcp_socket_peer(const struct tcp_sockets *sockets,
+					 const struct tcp_socket *socket);
+
+/** tcp_socket_listener() - the only socket that listens where @socket is, or NULL */
+const struct tcp_socket *tcp_socket_listener(const struct tcp_sockets *sockets,
+					     const struct tcp_socket *socket);
+
 #endif /* SOCKDIAG_H */
