@@ -20,9 +20,9 @@
  *	fill-quietly:N			fill pipe N, and do not wait
  *	sem:N cond:N sleep		wait for what never comes
  *	T-a:N T-b:N T-a-recv:N T-b-recv:N T-a-send:N T-b-send:N
- *					keep an end of UNIX socket pair N; receive
+ *					keep an end of a connection N; receive
  *					from it; send until it is full. T: stream,
- *					dgram, seq
+ *					dgram, seq of UNIX sockets, or tcp
  *	timeo-a:N			give stream-a:N a timeout
  *	listen:N connect:N connect-recv:N
  *					a listening stream socket, which nobody accepts

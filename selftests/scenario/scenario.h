@@ -36,7 +36,7 @@
 enum phase { PHASE_BEGUN, PHASE_MARKED, PHASE_DONE, PHASE_FAILED };
 
 /** enum pair - things with two ends; an eventfd's two are the same */
-enum pair { PAIR_PIPE, PAIR_STREAM, PAIR_DGRAM, PAIR_SEQ, PAIR_EVENTFD, NR_PAIRS };
+enum pair { PAIR_PIPE, PAIR_STREAM, PAIR_DGRAM, PAIR_SEQ, PAIR_TCP, PAIR_EVENTFD, NR_PAIRS };
 
 /** struct progress - what an actor tells the driver; in shared memory */
 struct progress {

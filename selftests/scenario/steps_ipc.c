@@ -2,6 +2,7 @@
 /* steps_ipc - steps about two ends of something: sockets, eventfds (scenario.h) */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -36,6 +37,24 @@ static int make_eventfd(int ends[2])
 	return ends[1];
 }
 
+/* A connection to a socket of our own that listened just for it. */
+static int make_tcp(int ends[2])
+{
+	struct sockaddr_in name = { .sin_family = AF_INET };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(name);
+
+	name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(listener, (struct sockaddr *)&name, size) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&name, &size) ||
+	    connect(ends[0], (struct sockaddr *)&name, size))
+		return -1;
+	ends[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	close(listener);
+	return ends[1];
+}
+
 int pair_make(enum pair sort, unsigned int n)
 {
 	static const int types[NR_PAIRS] = {
@@ -49,6 +68,8 @@ int pair_make(enum pair sort, unsigned int n)
 		return 0;
 	if (sort == PAIR_PIPE)
 		return result(pipe2(ends, O_CLOEXEC));
+	if (sort == PAIR_TCP)
+		return result(make_tcp(ends));
 	if (sort == PAIR_EVENTFD)
 		return result(make_eventfd(ends));
 	return result(socketpair(AF_UNIX, types[sort] | SOCK_CLOEXEC, 0, ends));
@@ -300,6 +321,12 @@ static const struct step_kind kinds[] = {
 	{ "seq-b-recv",		run_recv,	NULL,	2, false, PAIR_SEQ },
 	{ "seq-a-send",		run_send,	NULL,	1, false, PAIR_SEQ },
 	{ "seq-b-send",		run_send,	NULL,	2, false, PAIR_SEQ },
+	{ "tcp-a",		run_keep,	NULL,	1, false, PAIR_TCP },
+	{ "tcp-b",		run_keep,	NULL,	2, false, PAIR_TCP },
+	{ "tcp-a-recv",		run_recv,	NULL,	1, false, PAIR_TCP },
+	{ "tcp-b-recv",		run_recv,	NULL,	2, false, PAIR_TCP },
+	{ "tcp-a-send",		run_send,	NULL,	1, false, PAIR_TCP },
+	{ "tcp-b-send",		run_send,	NULL,	2, false, PAIR_TCP },
 	{ "timeo-a",		run_timeo,	NULL,	1, false, PAIR_STREAM },
 	{ "listen",		run_listen,	NULL,	0, false, 0 },
 	{ "connect",		run_connect,	NULL,	0, false, 0 },
