@@ -13,6 +13,11 @@ ABBA = {
     "private_mutexes": (["t1: mtx:0 sync !mtx:1", "t2: mtx:1 sync !mtx:0"], True),
     "flocks": (["p1: flock:0 sync !flock:1", "p2: flock:1 sync !flock:0"], False),
     "pipes": (["p1: rend:1 !fill:0", "p2: rend:0 !fill:1"], False),
+    "sockets": (["p1: !stream-a-recv:0", "p2: !stream-b-recv:0"], False),
+    "connections": (["p1: !tcp-a-recv:0", "p2: !tcp-b-recv:0"], False),
+    "polls": (["p1: stream-a:0 !poll", "p2: stream-b:0 !epoll"], False),
+    "semaphores": (["p1: sysv:0 sync !sysv:1", "p2: sysv:1 sync !sysv:0"], False),
+    "vforks": (["p1: rend:0 wend:0 !vfork:c1", "c1: !read:0"], False),
     "children": (["p1: wend:0 rend:0 fork:c1 !wait:c1", "c1: !read:0"], False),
 }
 

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Circles in special situations: in a PID namespace, with members stopped, traced
+or frozen, with an owner whose number somebody else has now, with live threads
+beside a stuck one, and looked at by a reader that inherited what they hold.
+"""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+from gltest import (SCENARIO, Report, Scenario, Skipped, brief, claim, claim_silent, read_line,
+                    run, wait_until, wchan)
+
+ABBA = ["p1: shm:0 sync !shm:1", "p2: shm:1 sync !shm:0"]
+READY_SECS = 60
+CGROUPS = "/sys/fs/cgroup"
+PTRACE_ATTACH, PTRACE_DETACH = 16, 17
+WALL = 0x40000000  # __WALL of waitpid(2): any child or traced thread
+
+# Takes its first file, tells so, and waits for the second; with "thread" another
+# thread of it is there, and has both.
+LOCKER = """
+import fcntl, sys, threading, time
+a, b = (open(name, "w") for name in sys.argv[1:3])
+fcntl.flock(a, fcntl.LOCK_EX)
+if "thread" in sys.argv:
+    threading.Thread(target=time.sleep, args=(3000,)).start()
+print("ready", flush=True)
+sys.stdin.readline()
+fcntl.flock(b, fcntl.LOCK_EX)
+"""
+
+
+def state(tid):
+    """The state letter; empty when it is gone."""
+    try:
+        with open(f"/proc/{tid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def claim_abba(report, comms=("p1", "p2")):
+    claim(len(report.findings) == 1, brief(report.findings))
+    finding = report.findings[0]
+    claim((finding["type"], finding["verdict"]) == ("deadlock", "confirmed"), brief([finding]))
+    claim(sorted(task["comm"] for task in finding["tasks"]) == sorted(comms), brief([finding]))
+
+
+def abba_in_a_pid_namespace_is_deadlock():
+    """Its mutexes hold numbers of that namespace, which here are of others."""
+    command = ["unshare", "--fork", "--pid", "--mount-proc", SCENARIO, *ABBA]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as process:
+        try:
+            line = read_line(process.stdout, READY_SECS)
+            claim(line.startswith("ready"), f"not ready: {line}")
+            claim_abba(Report())
+        finally:
+            process.stdin.close()
+
+
+def pid_namespace_in_order_is_silent():
+    command = ["unshare", "--fork", "--pid", "--mount-proc", SCENARIO,
+               "p1: shm:0 sync", "p2: sync !shm:0"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as process:
+        try:
+            claim(read_line(process.stdout, READY_SECS).startswith("ready"), "not ready")
+            claim_silent(Report())
+        finally:
+            process.stdin.close()
+
+
+def stopped_member_is_silent_until_it_goes_on():
+    with Scenario(ABBA) as scenario:
+        tid = scenario.tid["p1"]
+        os.kill(tid, signal.SIGSTOP)
+        wait_until(lambda: state(tid) == "T", "it is stopped")
+        claim_silent(Report())
+        os.kill(tid, signal.SIGCONT)
+        wait_until(lambda: "futex" in wchan(tid), "it waits again")
+        claim_abba(Report())
+
+
+def traced_member_is_silent_until_it_is_let_go():
+    libc = ctypes.CDLL(None, use_errno=True)
+    with Scenario(ABBA) as scenario:
+        tid = scenario.tid["p1"]
+        claim(libc.ptrace(PTRACE_ATTACH, tid, 0, 0) == 0, "it cannot be traced")
+        os.waitpid(tid, WALL)
+        claim(state(tid) == "t", f"its state is {state(tid)}")
+        claim_silent(Report())
+        claim(libc.ptrace(PTRACE_DETACH, tid, 0, 0) == 0, "it cannot be let go")
+        wait_until(lambda: "futex" in wchan(tid), "it waits again")
+        claim_abba(Report())
+
+
+def read_file(path):
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def write_file(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(str(text))
+
+
+def frozen_member_is_silent_until_it_is_thawed():
+    group = os.path.join(CGROUPS, "gridlock-test")
+    if not os.path.exists(os.path.join(CGROUPS, "cgroup.procs")):
+        raise Skipped("no cgroup2 at " + CGROUPS)
+    os.mkdir(group)
+    try:
+        with Scenario(ABBA) as scenario:
+            tid = scenario.tid["p1"]
+            write_file(f"{group}/cgroup.procs", tid)
+            write_file(f"{group}/cgroup.freeze", 1)
+            wait_until(lambda: "frozen 1" in read_file(f"{group}/cgroup.events"), "it is frozen")
+            claim_silent(Report())
+            write_file(f"{group}/cgroup.freeze", 0)
+            wait_until(lambda: "futex" in wchan(tid), "it waits again")
+            claim_abba(Report())
+        wait_until(lambda: "populated 0" in read_file(f"{group}/cgroup.events"), "it is empty")
+    finally:
+        os.rmdir(group)
+
+
+def become(tid):
+    """A process that sleeps and has that number."""
+    for _ in range(100):
+        write_file("/proc/sys/kernel/ns_last_pid", tid - 1)
+        process = subprocess.Popen(["sleep", "3000"])
+        if process.pid == tid:
+            return process
+        process.kill()
+        process.wait()
+    raise Skipped(f"nobody could be made process {tid}")
+
+
+def number_used_again_is_no_owner():
+    """The mutex names a number that an unrelated process has by now."""
+    with Scenario(["p1: shm:0 sync exit", "p2: sync !shm:0"]) as scenario:
+        # The scenario ignores its children: p1 is gone for good.
+        wait_until(lambda: not state(scenario.tid["p1"]), "the owner is gone")
+        process = become(scenario.tid["p1"])
+        try:
+            report = Report()
+            claim([(f["type"], [task["comm"] for task in f["tasks"]]) for f in report.findings]
+                  == [("orphaned-lock", ["p2"])], brief(report.findings))
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def lockers(*extra):
+    """Two processes that take two files crosswise; the first with @extra arguments."""
+    folder = tempfile.mkdtemp()
+    files = [os.path.join(folder, name) for name in "ab"]
+    running = [subprocess.Popen([sys.executable, "-c", LOCKER, *order, *more],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+               for order, more in ((files, extra), (files[::-1], ()))]
+    try:
+        for process in running:
+            read_line(process.stdout, READY_SECS)
+        for process in running:
+            print(file=process.stdin, flush=True)
+        for process in running:
+            wait_until(lambda: "lock" in wchan(process.pid), "both wait for a file")
+        yield [process.pid for process in running]
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+        shutil.rmtree(folder)
+
+
+def two_lockers_are_deadlock():
+    with lockers() as pids:
+        report = Report()
+        claim_abba(report, [read_file(f"/proc/{pid}/comm").strip() for pid in pids])
+
+
+def live_thread_beside_a_stuck_leader_is_silent():
+    """It has the file that the other waits for, too, and may let it go."""
+    with lockers("thread"):
+        claim_silent(Report())
+
+
+def pipe_inherited_by_the_reader_is_found():
+    """Nobody but the reader itself could write: it has to let go, and see that."""
+    ends = os.pipe()
+    stuck = subprocess.Popen(["sh", "-c", f"exec cat <&{ends[0]}"], pass_fds=ends)
+    reader = subprocess.Popen(["sh", "-c", "read _; exec gridlock check --for 1"],
+                              pass_fds=ends[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True)
+    try:
+        for end in ends:
+            os.close(end)
+        wait_until(lambda: "pipe" in wchan(stuck.pid), "it waits for the pipe")
+        out, _ = reader.communicate("\n", READY_SECS)
+        claim(reader.returncode == 1 and f"[{stuck.pid}]" in out, out)
+    finally:
+        for process in (stuck, reader):
+            process.kill()
+            process.wait()
+
+
+TESTS = [abba_in_a_pid_namespace_is_deadlock, pid_namespace_in_order_is_silent,
+         stopped_member_is_silent_until_it_goes_on, traced_member_is_silent_until_it_is_let_go,
+         frozen_member_is_silent_until_it_is_thawed, number_used_again_is_no_owner,
+         two_lockers_are_deadlock, live_thread_beside_a_stuck_leader_is_silent,
+         pipe_inherited_by_the_reader_is_found]
+
+if __name__ == "__main__":
+    run([(test.__name__, test) for test in TESTS])
