@@ -54,8 +54,8 @@ static enum fd_anon parse_anon(const char *link)
 		return FD_ANON_EVENTFD;
 	if (!strcmp(link, "anon_inode:[eventpoll]"))
 		return FD_ANON_EPOLL;
-	if (!strcmp(link, "anon_inode:[userfaultfd]"))
-		return FD_ANON_USERFAULT;
+	if (!strcmp(link, "anon_inode:[io_uring]"))
+		return FD_ANON_IO_URING;
 	return FD_ANON_NONE;
 }
 
@@ -233,6 +233,10 @@ static void parse_info(char *text, struct fd_info *ret)
 			ret->ino = strtoull(line + 4, NULL, 10);
 		else if (!strncmp(line, "Pid:", 4))
 			ret->pid = strtol(line + 4, NULL, 10);
+		else if (!strncmp(line, "scm_fds:", 8))
+			ret->nr_hidden = strtoul(line + 8, NULL, 10);
+		else if (!strncmp(line, "UserFiles:", 10))
+			ret->nr_hidden = strtoul(line + 10, NULL, 10);
 		else if (!strncmp(line, "eventfd-id:", 11))
 			ret->eventfd_id = strtol(line + 11, NULL, 10);
 		else if (!strncmp(line, "tfd:", 4))
@@ -342,6 +346,34 @@ const struct fdscan *fdscan_eventfds(struct world *w)
 	}
 	scan->eventfds_done = true;
 	return scan;
+}
+
+static bool hides(struct world *w, const struct fdscan *scan, const struct fd_end *end)
+{
+	const struct fd_table *table = &scan->tables[end->table];
+	struct fd_info info;
+	bool found;
+
+	if (fd_info_read(w, table->tgid, table->tid, end->fd, &info))
+		return false;
+	found = info.nr_hidden;
+	fd_info_free(&info);
+	return found;
+}
+
+bool fdscan_hides(struct world *w)
+{
+	struct fdscan *scan = get_scan(w);
+
+	if (scan->hidden_done)
+		return scan->hides;
+	scan->hidden_done = true;
+	for (uint32_t i = 0; i < scan->nr_sockets && !scan->hides; i++)
+		scan->hides = hides(w, scan, &scan->sockets[i]);
+	for (uint32_t i = 0; i < scan->nr_anons && !scan->hides; i++)
+		if (scan->anons[i].anon == FD_ANON_IO_URING)
+			scan->hides = hides(w, scan, &scan->anons[i]);
+	return scan->hides;
 }
 
 void fdscan_add_releasers(struct world *w, const struct fdscan *scan, uint32_t table,

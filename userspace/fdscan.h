@@ -6,7 +6,7 @@
  *
  * Descriptors are told by their links and fdinfo alone; nothing is opened or
  * stat'ed behind them. A descriptor on its way through a socket, or known to
- * io_uring only, is not seen.
+ * io_uring only, is not seen: only that there is one.
  */
 #ifndef FDSCAN_H
 #define FDSCAN_H
@@ -30,7 +30,7 @@ struct fd_table {
 };
 
 /** enum fd_anon - descriptors without a name or a number of their own */
-enum fd_anon { FD_ANON_NONE, FD_ANON_EVENTFD, FD_ANON_EPOLL, FD_ANON_USERFAULT };
+enum fd_anon { FD_ANON_NONE, FD_ANON_EVENTFD, FD_ANON_EPOLL, FD_ANON_IO_URING };
 
 /** struct fd_end - one descriptor of a pipe, a socket, or a file */
 struct fd_end {
@@ -81,6 +81,9 @@ struct fdscan {
 	bool files_incomplete;
 	/** @files_done: fdscan_files() was here */
 	bool files_done;
+	/** @hidden_done, @hides: fdscan_hides() was here; and found one */
+	bool hidden_done;
+	bool hides;
 	/** @eventfds_done: fdscan_eventfds() was here */
 	bool eventfds_done;
 };
@@ -93,6 +96,13 @@ const struct fdscan *fdscan_eventfds(struct world *w);
 
 /** fdscan_files() - the scan, with every file's inode and the locks on them too */
 const struct fdscan *fdscan_files(struct world *w);
+
+/**
+ * fdscan_hides() - are there descriptors that no table shows
+ *
+ * One read for each socket of the machine: for proofs only.
+ */
+bool fdscan_hides(struct world *w);
 
 /** fdscan_add_releasers() - whoever shares @table can release @resource */
 void fdscan_add_releasers(struct world *w, const struct fdscan *scan, uint32_t table,
@@ -114,6 +124,8 @@ struct fd_info {
 	uint64_t ino;
 	/** @pid: of a pidfd, the process; 0: not a pidfd; -1: it is gone */
 	pid_t pid;
+	/** @nr_hidden: descriptors on their way through a socket, or known to io_uring */
+	unsigned int nr_hidden;
 	/** @eventfd_id: of an eventfd, tells it from others; -1: not known */
 	int eventfd_id;
 	/** @locks: the locks it holds */

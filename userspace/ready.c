@@ -64,6 +64,9 @@ static void pipe_poll(struct world *w, struct wait *wait, uint64_t ino, int fd)
 		pipe_block(w, wait, ino, true);
 	if (!readable && !writable)
 		wait->unknown_releaser = true;
+	if (w->thorough && !wait->unknown_releaser && fdscan_hides(w))
+		world_cap(wait, VERDICT_LIKELY,
+			  "descriptors are on their way through a socket, or known to io_uring only");
 }
 
 static bool socket_block(struct world *w, struct wait *wait, uint64_t ino, bool write)
@@ -97,6 +100,9 @@ void ready_poll(struct world *w, struct wait *wait, const struct polled *polled)
 	else if (sscanf(link, "socket:[%llu]", &ino) != 1 ||
 		 !socket_poll(w, wait, ino, polled->events))
 		wait->unknown_releaser = true;
+	if (w->thorough && !wait->unknown_releaser && fdscan_hides(w))
+		world_cap(wait, VERDICT_LIKELY,
+			  "descriptors are on their way through a socket, or known to io_uring only");
 }
 
 bool ready_handles_signals(const struct task *t, uint64_t but)
@@ -113,4 +119,7 @@ void ready_finish(struct world *w, struct wait *wait)
 	    (world_is_releaser(w, wait, wait->task) &&
 	     ready_handles_signals(&w->tasks[wait->task], 0)))
 		wait->unknown_releaser = true;
+	if (w->thorough && !wait->unknown_releaser && fdscan_hides(w))
+		world_cap(wait, VERDICT_LIKELY,
+			  "descriptors are on their way through a socket, or known to io_uring only");
 }
