@@ -259,7 +259,8 @@ def positive(case):
     def test():
         with Scenario(case.actors, case.threads) as run:
             report = Report()
-            claim(len(report.findings) == 1, brief(report.findings))
+            claim(len(report.findings) == 1,
+                  f"{brief(report.findings)}; unseen: {report.json['unseen']}")
             finding = report.findings[0]
             claim((finding["type"], finding["verdict"]) == (case.type, case.verdict),
                   brief([finding]))

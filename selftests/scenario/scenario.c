@@ -24,6 +24,7 @@
  *					from it; send until it is full. T: stream,
  *					dgram, seq of UNIX sockets, or tcp
  *	timeo-a:N			give stream-a:N a timeout
+ *	pass-a:N			send stream-a:N through itself
  *	listen:N connect:N connect-recv:N
  *					a listening stream socket, which nobody accepts
  *					from; connect to it; and receive

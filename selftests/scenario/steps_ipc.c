@@ -145,6 +145,26 @@ static int run_timeo(struct actor *a, const struct step *step)
 				 sizeof(timeout)));
 }
 
+/* Leave a descriptor of the end itself on its way, for who receives at the other end. */
+static int run_pass(struct actor *a, const struct step *step)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+	int fd = own_end(step);
+
+	(void)a;
+	head->cmsg_level = SOL_SOCKET;
+	head->cmsg_type = SCM_RIGHTS;
+	head->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(head), &fd, sizeof(fd));
+	return result(sendmsg(fd, &msg, 0));
+}
+
 /* An abstract name of this scenario's own. */
 static socklen_t name_socket(struct sockaddr_un *name, unsigned int n)
 {
@@ -328,6 +348,7 @@ static const struct step_kind kinds[] = {
 	{ "tcp-a-send",		run_send,	NULL,	1, false, PAIR_TCP },
 	{ "tcp-b-send",		run_send,	NULL,	2, false, PAIR_TCP },
 	{ "timeo-a",		run_timeo,	NULL,	1, false, PAIR_STREAM },
+	{ "pass-a",		run_pass,	NULL,	1, false, PAIR_STREAM },
 	{ "listen",		run_listen,	NULL,	0, false, 0 },
 	{ "connect",		run_connect,	NULL,	0, false, 0 },
 	{ "connect-recv",	run_connect_recv, NULL,	0, false, 0 },
