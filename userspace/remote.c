@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -95,6 +96,9 @@ struct remote *remote_new(void)
 {
 	struct remote *r = xcalloc(1, sizeof(*r));
 
+	/* All code is in memory from here on: no read is late for being the first of its sort. */
+	mlockall(MCL_CURRENT);
+	munlockall();
 	if (!start_child(r))
 		return r;
 	free(r);
