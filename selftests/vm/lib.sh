@@ -6,7 +6,10 @@
 VM_DIR=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 TREE=$(readlink -f "$VM_DIR/../..")
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/gridlock
-ALL_KERNELS="6.1 6.12 6.12-rt 7.3"
+STOCK_KERNELS="6.1 6.12 6.12-rt 7.3"
+ALL_KERNELS="$STOCK_KERNELS debug"
+# More that can be named: a kernel that looks for data races.
+MORE_KERNELS="kcsan"
 
 # Exit statuses of selftests/vm/run that are not the command's.
 EX_SETUP=122
@@ -24,10 +27,24 @@ kernel_root() {
 	case $1 in
 	6.1) echo "$CACHE/root-6.1" ;;
 	6.12 | 6.12-rt) echo "$CACHE/root-6.12" ;;
-	7.3) echo "$CACHE/root-7.3" ;;
-	debug) die "the debug kernel is not part of the test bed yet; use one of: $ALL_KERNELS" ;;
-	*) die "there is no kernel '$1'; use one of: $ALL_KERNELS" ;;
+	7.3 | debug | kcsan) echo "$CACHE/root-7.3" ;;
+	*) die "there is no kernel '$1'; use one of: $ALL_KERNELS $MORE_KERNELS" ;;
 	esac
+}
+
+# is_debug KERNEL: is it one that setup builds, not Debian?
+is_debug() {
+	[ "$1" = debug ] || [ "$1" = kcsan ]
+}
+
+# kernel_image KERNEL: the file that a machine boots. The debug kernels do not
+# start uncompressed.
+kernel_image() {
+	if is_debug "$1"; then
+		echo "$CACHE/linux-$1/bzImage"
+	else
+		echo "$CACHE/vmlinux-$1"
+	fi
 }
 
 # kernel_version KERNEL: the newest installed version, e.g. 6.12.95+deb12-amd64
@@ -63,6 +80,15 @@ MACHINE=(-M q35 -nodefaults -no-user-config -display none -monitor none -no-rebo
 CMDLINE="console=ttyS0 quiet panic=-1 oops=panic audit=0 nokaslr mitigations=off"
 CMDLINE+=" random.trust_cpu=on tsc=reliable no_timer_check log_buf_len=4M"
 
+# kernel_cmdline KERNEL: what it needs more. The tests read GL_SLOW: how much longer
+# everything may take.
+kernel_cmdline() {
+	case $1 in
+	debug) echo "kmemleak=on GL_SLOW=4" ;;
+	kcsan) echo "GL_SLOW=4" ;;
+	esac
+}
+
 # machine_cpu ACCEL: the options for kvm or tcg. A hypervisor flag would make the
 # guest take locks that spin without the contention tracepoints; five-level page
 # tables only slow emulation down.
@@ -72,6 +98,32 @@ machine_cpu() {
 	else
 		echo "-accel tcg,thread=multi -cpu max,la57=off,-hypervisor"
 	fi
+}
+
+# in_root ROOT FOLDER:PLACE... -- COMMAND...: run it in the user land ROOT, in a mount
+# namespace of its own (no mount stays behind), with each FOLDER at its PLACE
+in_root() {
+	local map=() root=$1 mounts=()
+	shift
+	while [ "$1" != -- ]; do
+		mounts+=("$1")
+		shift
+	done
+	shift
+	[ "$(id -u)" = 0 ] || map=(--map-root-user --map-auto)
+	# shellcheck disable=SC2016
+	unshare "${map[@]}" -m --propagation private bash -ec '
+		root=$1
+		shift
+		while [ "$1" != -- ]; do
+			mount --bind "${1%:*}" "$root/${1##*:}"
+			shift
+		done
+		shift
+		mount --rbind /dev "$root/dev"
+		mount --rbind /proc "$root/proc"
+		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"
+	' in_root "$root" "${mounts[@]}" -- "$@" </dev/null
 }
 
 # with_lock NAME COMMAND...: run it while no other script holds the cache's lock NAME
