@@ -45,6 +45,7 @@ struct puzzle puzzle_random(uint64_t *seed)
 		p.unknown_releaser |= one_in(seed, 12) ? BIT(t) : 0;
 		p.exiting |= one_in(seed, 15) ? BIT(t) : 0;
 		p.suspended |= one_in(seed, 20) ? BIT(t) : 0;
+		p.lasting |= one_in(seed, 4) ? BIT(t) : 0;
 		p.need[t] = one_in(seed, 20) ? 0 : random_set(seed, p.nr_resources);
 	}
 	for (uint32_t r = 0; r < p.nr_resources; r++) {
@@ -82,7 +83,7 @@ struct world *puzzle_world(const struct puzzle *p)
 
 		if (!(p->waiting & BIT(t)))
 			continue;
-		wait = world_add_wait(w, t, GL_KIND_FLOCK);
+		wait = world_add_wait(w, t, p->lasting & BIT(t) ? GL_KIND_FUTEX : GL_KIND_FLOCK);
 		wait->needs = p->any & BIT(t) ? NEEDS_ANY : NEEDS_ALL;
 		wait->timed = p->timed & BIT(t) ? TIMED_YES : TIMED_NO;
 		wait->unknown_releaser = p->unknown_releaser & BIT(t);
@@ -95,8 +96,9 @@ struct world *puzzle_world(const struct puzzle *p)
 
 void puzzle_print(const struct puzzle *p)
 {
-	printf("# waiting %#x any %#x timed %#x unknown %#x exiting %#x suspended %#x\n",
-	       p->waiting, p->any, p->timed, p->unknown_releaser, p->exiting, p->suspended);
+	printf("# waiting %#x any %#x timed %#x unknown %#x exiting %#x suspended %#x lasting %#x\n",
+	       p->waiting, p->any, p->timed, p->unknown_releaser, p->exiting, p->suspended,
+	       p->lasting);
 	for (uint32_t t = 0; t < p->nr_tasks; t++)
 		printf("# task %u needs %#x\n", t, p->need[t]);
 	printf("# resources: unknown %#x dead %#x\n", p->unknown, p->dead);
@@ -159,23 +161,51 @@ uint32_t oracle_stuck(const struct puzzle *p, bool timers_run)
 	return stuck;
 }
 
-uint32_t oracle_schedule(const struct puzzle *p, bool timers_run, uint64_t *seed)
+/* Follow every order from @asleep on; @seen: the sets that were followed already. */
+static void follow(const struct puzzle *p, bool timers_run, uint32_t asleep, bool *seen,
+		   uint32_t *ends, uint32_t *nr_ends)
 {
-	uint32_t asleep = BIT(p->nr_tasks) - 1;
+	bool last = true;
 
-	for (;;) {
-		uint32_t ready = 0, pick;
-
-		for (uint32_t t = 0; t < p->nr_tasks; t++)
-			if (asleep & BIT(t) && !is_held_up(p, asleep, t, timers_run, true))
-				ready |= BIT(t);
-		if (!ready)
-			return asleep;
-		do {
-			pick = BIT(random_below(seed, p->nr_tasks));
-		} while (!(ready & pick));
-		asleep &= ~pick;
+	if (seen[asleep])
+		return;
+	seen[asleep] = true;
+	for (uint32_t t = 0; t < p->nr_tasks; t++) {
+		if (!(asleep & BIT(t)) || is_held_up(p, asleep, t, timers_run, true))
+			continue;
+		last = false;
+		follow(p, timers_run, asleep & ~BIT(t), seen, ends, nr_ends);
 	}
+	if (last)
+		ends[(*nr_ends)++] = asleep;
+}
+
+bool oracle_schedules(const struct puzzle *p, bool timers_run, uint32_t *ret)
+{
+	uint32_t ends[1 << ORACLE_MAX_TASKS], nr_ends = 0;
+	bool seen[1 << ORACLE_MAX_TASKS] = { false };
+
+	follow(p, timers_run, BIT(p->nr_tasks) - 1, seen, ends, &nr_ends);
+	*ret = ends[0];
+	return nr_ends == 1;
+}
+
+uint32_t oracle_freed(const struct puzzle *p, uint32_t task)
+{
+	struct puzzle after = *p;
+
+	after.waiting &= ~BIT(task);
+	for (uint32_t t = 0; t < p->nr_tasks; t++) {
+		/* What any of its waiters waits for as lasting, lasts for all. */
+		for (uint32_t r = 0; p->waiting & p->lasting & BIT(t) && r < p->nr_resources; r++) {
+			if (!(p->need[t] & BIT(r)) || !(after.by[r] & BIT(task)))
+				continue;
+			after.by[r] &= ~BIT(task);
+			if (!after.by[r] && !(p->unknown & BIT(r)))
+				after.dead |= BIT(r);
+		}
+	}
+	return oracle_stuck(p, true) & ~oracle_stuck(&after, true) & ~BIT(task);
 }
 
 bool oracle_edge(const struct puzzle *p, uint32_t set, uint32_t from, uint32_t to)

@@ -26,6 +26,8 @@ struct puzzle {
 	uint32_t unknown_releaser;
 	uint32_t exiting;
 	uint32_t suspended;
+	/** @lasting: tasks that wait for what outlasts its holders */
+	uint32_t lasting;
 	/** @need: [nr_tasks] resources waited for */
 	uint32_t need[ORACLE_MAX_TASKS];
 	/** @unknown, @dead: of resources */
@@ -48,11 +50,17 @@ void puzzle_print(const struct puzzle *p);
 uint32_t oracle_stuck(const struct puzzle *p, bool timers_run);
 
 /**
- * oracle_schedule() - the tasks that have not run after one random schedule
+ * oracle_schedules() - the tasks that have not run after every schedule
+ * @ret: set to them
  *
- * Runs one task that can run at a time, chosen at random, until none can.
+ * Follows each order in which tasks can run, one at a time, to its end.
+ *
+ * Return: true if all end alike.
  */
-uint32_t oracle_schedule(const struct puzzle *p, bool timers_run, uint64_t *seed);
+bool oracle_schedules(const struct puzzle *p, bool timers_run, uint32_t *ret);
+
+/** oracle_freed() - the tasks that never run as things are, and would if @task ended */
+uint32_t oracle_freed(const struct puzzle *p, uint32_t task);
 
 /**
  * oracle_cores() - the largest strongly connected sets, no timers, that no help

@@ -10,6 +10,7 @@
 #include "graph.h"
 #include "kselftest_harness.h"
 #include "oracle.h"
+#include "way_out.h"
 #include "world.h"
 
 #define NR_PUZZLES	40000
@@ -91,13 +92,61 @@ TEST_F(puzzles, every_schedule_ends_with_the_stuck_tasks)
 {
 	for (int i = 0; i < NR_PUZZLES; i++) {
 		next_puzzle(self);
-		graph_reduce(self->g, true, self->stuck);
-		for (int schedule = 0; schedule < 3; schedule++)
-			ASSERT_EQ(oracle_schedule(&self->p, true, &self->seed),
-				  marked(self->stuck, self->p.nr_tasks))
+		for (int timers = 0; timers < 2; timers++) {
+			uint32_t end;
+
+			graph_reduce(self->g, timers, self->stuck);
+			ASSERT_TRUE(oracle_schedules(&self->p, timers, &end))
 				puzzle_print(&self->p);
+			ASSERT_EQ(end, marked(self->stuck, self->p.nr_tasks))
+				puzzle_print(&self->p);
+		}
 		drop_puzzle(self);
 	}
+}
+
+/* Each task is a process of its own here. */
+TEST_F(puzzles, way_out_frees_what_it_says_and_no_other_frees_more)
+{
+	const struct limits limits = { .long_wait_ns = 1 };
+	uint32_t nr_ways = 0, nr_none = 0;
+
+	for (int i = 0; i < NR_PUZZLES; i++) {
+		struct findings found = { 0 };
+
+		next_puzzle(self);
+		findings_detect(self->w, &limits, &found);
+		for (uint32_t k = 0; k < found.nr; k++) {
+			const struct finding *f = &found.finding[k];
+			struct way_out *way;
+			int most = 0;
+
+			if (f->type != FINDING_DEADLOCK)
+				continue;
+			way = way_out_find(self->w, f);
+			for (uint32_t m = 0; m < f->nr_tasks; m++) {
+				int nr = __builtin_popcount(oracle_freed(&self->p, f->tasks[m]));
+
+				most = nr > most ? nr : most;
+			}
+			ASSERT_EQ(most, (int)way->nr_frees)
+				puzzle_print(&self->p);
+			if (most) {
+				ASSERT_EQ(oracle_freed(&self->p, way->task),
+					  mask_of(way->frees, way->nr_frees))
+					puzzle_print(&self->p);
+			} else if (f->nr_tasks > 1) {
+				ASSERT_EQ(NO_INDEX, way->task);
+			}
+			nr_ways += most > 0;
+			nr_none += !most && f->nr_tasks > 1;
+			way_out_free(way);
+		}
+		findings_free(&found);
+		drop_puzzle(self);
+	}
+	EXPECT_GT(nr_ways, NR_PUZZLES / 20);
+	EXPECT_GT(nr_none, NR_PUZZLES / 200);
 }
 
 TEST_F(puzzles, cores_are_the_largest_connected_sets_that_stay)
