@@ -18,6 +18,7 @@ help:
 	@echo '  make demo       real programs deadlock in a virtual machine; gridlock explains'
 	@echo '  make check      all tests, on kernels $(KERNELS)'
 	@echo '                  KERNELS="6.12 7.3" picks some, JOBS=2 runs two at once'
+	@echo '  make mutate     tests of the tests: each must fail without what it is about'
 	@echo '  make soak       contention for SECONDS=$(SECONDS) in a virtual machine: no false alarm'
 	@echo '  make fuzz       feed the reader broken files for SECONDS=60'
 	@echo
@@ -96,6 +97,12 @@ check:
 demo:
 	selftests/demo $(KERNEL)
 
+# The detectors and the rules of the graph natively; the resolvers in a guest.
+mutate:
+	selftests/vm/setup $(KERNEL)
+	out=$$(selftests/vm/build native) && "$$out/selftests/unit/mutate.sh"
+	selftests/vm/run --kernel $(KERNEL) --timeout 3000 -- '"$$GRIDLOCK_BUILD/selftests/mutate.sh"'
+
 soak:
 	selftests/vm/run --kernel $(KERNEL) --timeout $$(($(SECONDS) * 2 + 600)) -- \
 		'GL_SECONDS=$(SECONDS) "$$GRIDLOCK_BUILD/selftests/soak.py"'
@@ -121,4 +128,4 @@ else
 endif
 
 .PHONY: all help need-headers modules reader selftests clean install uninstall \
-	need-root load unload check demo soak fuzz style sparse
+	need-root load unload check demo mutate soak fuzz style sparse

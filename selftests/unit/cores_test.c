@@ -201,6 +201,12 @@ TEST(circle_takes_no_short_cut)
 	EXPECT_OF("1>2>3", say_circle, "1>a 2>b&d 3>c a=2 b=3 c=1 d=1", "1 2 3");
 }
 
+TEST(circle_leaves_out_who_only_leads_to_it)
+{
+	/* From 1 on: 2, 3, and 3 waits for 2 alone. */
+	EXPECT_OF("2>3", say_circle, "1>a 2>b&e 3>c a=2 b=3 e=1 c=2", "1 2 3");
+}
+
 TEST(set_that_is_not_stuck_has_no_circle)
 {
 	EXPECT_OF("", say_circle, "1>a 2>b 3 a=2 b=3", "1 2");

@@ -1,0 +1,145 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Tests of the tests: with any one detector, or any one rule of the graph, left
+# out of the reader, at least one of the unit tests has to fail. Rows of the
+# table of detectors are found in the source; the rules are listed below.
+#
+# Each mutant costs one compiler run, the links, and the tests up to the first
+# that fails.
+here=$(dirname "$(readlink -f "$0")")
+reader=$here/../../userspace
+: "${KSFT:=${XDG_CACHE_HOME:-$HOME/.cache}/gridlock/kselftest/tools/testing/selftests}"
+: "${CC:=gcc}"
+[ -e "$KSFT/kselftest_harness.h" ] || KSFT=$here/../..
+. "$KSFT/kselftest/ktap_helpers.sh" 2>/dev/null || {
+	echo "1..0 # SKIP no kselftest in $KSFT: name it by KSFT="
+	exit 4
+}
+
+# What is slow, or is about other parts of the reader.
+LEAVE_OUT="abi_test scale_test snapshot_test ustack_test property_test"
+
+# FILE|WHAT|SED: the rule WHAT of FILE is gone when SED has changed it
+rules() {
+	cat <<-'END'
+		reduce.c|open resources are free|/if (g->open\[resource\])/,+1d
+		reduce.c|dead resources block|s/return red->dead_blocks;/return false;/
+		reduce.c|one releaser outside is enough|s/if (red->set\[g->by\[i\]\] != set)/if (false)/
+		reduce.c|ANY waits need one|s/if (red->g->any\[task\])/if (false)/
+		reduce.c|ALL waits need all|s/return red->left\[task\] > 0;/return false;/
+		reduce.c|who runs releases|s/tail = release(red, resource, set, tail);/;/
+		reduce.c|timed waits end|s/g->waits\[t\] && !(g->timed\[t\] && timers_run)/g->waits[t]/
+		graph.c|exiting tasks wait no more|s/t->wait == NO_INDEX || t->exiting ||/t->wait == NO_INDEX ||/
+		graph.c|suspended tasks can run|s/ || t->suspended)/)/
+		graph.c|unknown releasers end ANY waits|/wait->needs == NEEDS_ANY && wait->unknown_releaser/,+1d
+		graph.c|exiting tasks release nothing|/if (w->tasks\[task\].exiting)/,+1d
+		graph.c|unknown holders are open|s/(resource->unknown || !nr_releasers)/!nr_releasers/
+		graph.c|nobody found is open|s/(resource->unknown || !nr_releasers)/resource->unknown/
+		graph.c|what lasts outlives who ends|s/!is_gone(ending, task) || !ending->lasting\[resource\]/true/
+		cores.c|components are split on|s/s->nr_todo == nr_before + 1 \&\& s->nr_out == c.nr/s->nr_todo == nr_before + 1/
+		cores.c|victims wait for stuck tasks|s/if (!stuck\[waiter\] || seen\[waiter\])/if (seen[waiter])/
+		cores.c|a circle is closed|s/start = first_place(c, circle_ret\[nr - 1\]) - 1;/start = 0;/
+		detect_deadlock.c|inferred edges are likely|s/w->resources\[r\].evidence == EVIDENCE_INFERRED/false/
+		detect_deadlock.c|unknown timers are likely|s/if (wait->timed == TIMED_UNKNOWN)/if (false)/
+		detect_deadlock.c|a wait can cap the verdict|s/if (wait->cap < VERDICT_CONFIRMED)/if (false)/
+		detect_deadlock.c|members of cores are no victims|s/mark\[t\] &= !in_core\[t\];/;/
+		detect_deadlock.c|a circle is told once|s/if (!is_known(cores, core, deadlocked))/if (true)/
+		detect_orphan.c|deadlocked tasks are told there|s/return !c->deadlocked\[task\] \&\& /return /
+		detect_orphan.c|ANY waits may end otherwise|s/(!c->g->any\[task\] || c->stuck\[task\])/true/
+		way_out.c|file locks end with their holder|/case GL_KIND_FLOCK:/d
+		way_out.c|uninterruptible tasks do not end|s/return !wait || wait->interruptible ||/return true ||/
+		way_out.c|kernel threads do not end|s/if (t->kthread)/if (false)/
+		way_out.c|the most freed wins|s/a->nr_frees > b->nr_frees/false/
+		picture.c|different waits are not alike|s/order = compare_waits(wait_of(w, x), wait_of(w, y));/;/
+		picture.c|different holdings are not alike|/order = compare_lists(&p->frees/,+1d
+		view_dot.c|quotes are escaped|s/if (\*c == '"' || \*c == '\\\\')/if (false)/
+		view_dot.c|soft edges are dashed|s/? "dashed" : "solid"/? "solid" : "solid"/
+		view_chain.c|a circle ends the walk|s/if (c->visit\[task\] == VISIT_OPEN)/if (false)/
+	END
+}
+
+# detectors: a rule for each row of the table
+detectors() {
+	sed -n '/detectors\[\] = {/,/^}/s/^\t&\(.*\),$/\1/p' "$reader/detect.c" | while read -r row; do
+		echo "detect.c|$row|/^\t&$row,\$/d"
+	done
+}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+flags="-O0 -w -std=gnu11 -D_GNU_SOURCE -I$reader -I$here -I$KSFT $(pkg-config --cflags json-c)"
+libs=$(pkg-config --libs json-c)
+libdw=$(pkg-config --libs libdw 2>/dev/null)
+
+# compile SOURCE OBJECT
+compile() {
+	# shellcheck disable=SC2086
+	"$CC" $flags -c -o "$2" "$1"
+}
+
+build_all() {
+	local source name skip="main $([ -n "$libdw" ] && echo ustack_none || echo ustack_dwfl)"
+	for source in "$reader"/*.c; do
+		name=$(basename "$source" .c)
+		[[ $name == cmd_* || " $skip " == *" $name "* ]] ||
+			compile "$source" "$work/$name.o" || return
+	done
+	ar rcs "$work/reader.a" "$work"/*.o || return
+	mkdir "$work/tests"
+	for source in "$here"/*.c; do
+		name=$(basename "$source" .c)
+		[[ " $LEAVE_OUT " == *" $name "* ]] ||
+			compile "$source" "$work/tests/$name.o" || return
+	done
+}
+
+# A mutant may run for ever, or take all memory; so may a test's own children.
+run_test() (
+	ulimit -t 20 -v 4000000
+	exec timeout 60 "$work/test"
+)
+
+# fails OBJECT...: does a test fail with these in the place of the reader's own?
+fails() {
+	local test shared=()
+	for test in worlds oracle; do
+		[ ! -e "$work/tests/$test.o" ] || shared+=("$work/tests/$test.o")
+	done
+	for test in "$work"/tests/*_test.o; do
+		# shellcheck disable=SC2086
+		"$CC" -o "$work/test" "$test" "${shared[@]}" "$@" "$work/reader.a" $libs $libdw \
+			>"$work/log" 2>&1 || { cat "$work/log" >&2 && return 2; }
+		run_test >/dev/null 2>&1 || return 0
+	done
+	return 1
+}
+
+# mutant_is_caught FILE SED
+mutant_is_caught() {
+	mkdir -p "$work/mutant"
+	sed "$2" "$reader/$1" >"$work/mutant/$1"
+	if cmp -s "$reader/$1" "$work/mutant/$1"; then
+		ktap_print_msg "the source has changed: the rule is no longer there to be left out"
+		return 1
+	fi
+	compile "$work/mutant/$1" "$work/mutant.o" && fails "$work/mutant.o"
+}
+
+ktap_print_header
+mapfile -t table < <(detectors && rules)
+ktap_set_plan $((${#table[@]} + 1))
+# shellcheck disable=SC2086
+if ! build_all || fails; then
+	ktap_test_fail "tests pass without a mutation"
+	ktap_finished
+fi
+ktap_test_pass "tests pass without a mutation"
+for row in "${table[@]}"; do
+	IFS='|' read -r file what change <<<"$row"
+	if mutant_is_caught "$file" "$change"; then
+		ktap_test_pass "$file: $what"
+	else
+		ktap_test_fail "$file: $what"
+	fi
+done
+ktap_finished
