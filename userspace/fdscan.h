@@ -108,6 +108,13 @@ bool fdscan_hides(struct world *w);
 void fdscan_add_releasers(struct world *w, const struct fdscan *scan, uint32_t table,
 			  uint32_t resource);
 
+/**
+ * filelock_held() - the lock @held, one of @scan.held, with those who can release it
+ *
+ * Of resolve_filelock.c. Return: the resource's index.
+ */
+uint32_t filelock_held(struct world *w, const struct fdscan *scan, const struct file_lock *held);
+
 /** struct fd_target - what an epoll descriptor watches */
 struct fd_target {
 	int fd;

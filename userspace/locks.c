@@ -56,6 +56,25 @@ bool file_lock_equal(const struct file_lock *a, const struct file_lock *b)
 	       a->ino == b->ino && a->start == b->start && a->end == b->end;
 }
 
+/* Who breaks a lease has no file of its own there: it is the one of the lease, above. */
+static bool parse_breaker(const char *line, const struct file_lock *above, struct file_lock *ret)
+{
+	const char *at = strstr(line, "-> LEASE");
+	char type[16];
+
+	if (!at || !above || sscanf(at, "-> LEASE %*s %15s %d", type, &ret->pid) != 2)
+		return false;
+	ret->class = FILE_LOCK_LEASE;
+	ret->waiter = true;
+	ret->write = !strcmp(type, "WRITE");
+	ret->dev_major = above->dev_major;
+	ret->dev_minor = above->dev_minor;
+	ret->ino = above->ino;
+	ret->start = above->start;
+	ret->end = above->end;
+	return true;
+}
+
 int file_locks_read(struct file_locks *ret)
 {
 	FILE *file = fopen("/proc/locks", "re");
@@ -67,7 +86,8 @@ int file_locks_read(struct file_locks *ret)
 	while (fgets(line, sizeof(line), file)) {
 		struct file_lock lock;
 
-		if (file_lock_parse(line, &lock))
+		if (file_lock_parse(line, &lock) ||
+		    parse_breaker(line, ret->nr ? &ret->lock[ret->nr - 1] : NULL, &lock))
 			*vec_push(ret->lock, ret->nr) = lock;
 	}
 	fclose(file);

@@ -31,6 +31,7 @@ static const struct resolver *const resolvers[] = {
 	&resolve_fifo,
 	&resolve_vfork,
 	&resolve_sysv,
+	&resolve_lease,
 	&resolve_userfault,
 	&resolve_child,
 };

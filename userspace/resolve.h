@@ -58,6 +58,7 @@ extern const struct resolver resolve_poll;
 extern const struct resolver resolve_fifo;
 extern const struct resolver resolve_vfork;
 extern const struct resolver resolve_sysv;
+extern const struct resolver resolve_lease;
 extern const struct resolver resolve_userfault;
 extern const struct resolver resolve_child;
 

@@ -185,7 +185,7 @@ static const char *class_name(enum file_lock_class class)
 	return names[class];
 }
 
-static uint32_t held_lock(struct world *w, const struct fdscan *scan, const struct file_lock *held)
+uint32_t filelock_held(struct world *w, const struct fdscan *scan, const struct file_lock *held)
 {
 	char *key = xasprintf("%s %02x:%02x:%llu %llu-%llu %s by %d", class_name(held->class),
 			      held->dev_major, held->dev_minor, (unsigned long long)held->ino,
@@ -214,7 +214,7 @@ static void add_holders(struct world *w, struct wait *wait, const struct fdscan 
 		const struct file_lock *held = &scan->held.lock[i];
 
 		if (conflicts(held, &want->lock) && !is_own(scan, held, wait->task, info))
-			world_block_on(w, wait, held_lock(w, scan, held));
+			world_block_on(w, wait, filelock_held(w, scan, held));
 	}
 	if (!wait->nr_blockers)
 		wait->unknown_releaser = true;
