@@ -27,6 +27,11 @@ CASES = [
          ["p1: sysv:0 sync !sysv:1", "p2: sysv:1 sync !sysv:0"],
          ["p1: sysv:0 sync sysv:1", "p2: sync !sysv:0"],
          "p1>p2 p2>p1", "sysv-sem", verdict="likely"),
+    # The kernel takes the lease away in the end.
+    Case("lease_and_a_mutex",
+         ["p1: lease:0 sync !shm:0", "p2: shm:0 sync !lease-break:0"],
+         ["p1: lease:0 sync", "p2: shm:0 sync !lease-break:0"],
+         "p1>p2 p2>p1", "futex lease", type="transient-cycle"),
     Case("vfork_and_a_pipe",
          ["p1: rend:0 wend:0 !vfork:c1", "c1: !read:0"],
          ["p1: rend:0 wend:0 !vfork:c1", "c1: rend:0"],

@@ -37,6 +37,7 @@
  *					read, and wait; fifo-read:N fifo-fill:N use it
  *	mq-r:N mq-w:N mq-receive:N mq-fill:N
  *					open message queue N; receive; send until full
+ *	lease:N lease-break:N		take a lease on file N; open it to write
  *	sysv:N msg:N			take SysV semaphore N; wait for a message
  *	vfork:NAME			start an actor in the own memory, until it ends
  *	fork:NAME wait:NAME join:NAME	start an actor as a child; wait for its end

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ipc.h>
@@ -146,6 +147,32 @@ static int run_fifo_open(struct actor *a, const struct step *step)
 	return result(open(path, O_RDONLY | O_CLOEXEC));
 }
 
+/* --- leases ------------------------------------------------------------------- */
+
+static int open_leased(unsigned int n, int mode)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "%s/%u", stage.folder, n);
+	return open(path, mode | O_CREAT | O_CLOEXEC, 0600);
+}
+
+/* The signal that somebody wants it is not heard. */
+static int run_lease(struct actor *a, const struct step *step)
+{
+	int fd = open_leased(step->n, O_RDONLY);
+
+	(void)a;
+	signal(SIGIO, SIG_IGN);
+	return result(fcntl(fd, F_SETLEASE, F_RDLCK));
+}
+
+static int run_lease_break(struct actor *a, const struct step *step)
+{
+	(void)a;
+	return result(open_leased(step->n, O_WRONLY));
+}
+
 /* --- POSIX message queues ------------------------------------------------------ */
 
 static int open_queue(struct actor *a, unsigned int n, int mode)
@@ -216,6 +243,8 @@ static const struct step_kind kinds[] = {
 	{ "fifo-read",		run_fifo_read,	NULL,		0, false, 0 },
 	{ "fifo-fill",		run_fifo_fill,	NULL,		0, false, 0 },
 	{ "fifo-open",		run_fifo_open,	NULL,		0, false, 0 },
+	{ "lease",		run_lease,	NULL,		0, false, 0 },
+	{ "lease-break",	run_lease_break, NULL,		0, false, 0 },
 	{ "mq-r",		run_mq_r,	NULL,		0, false, 0 },
 	{ "mq-w",		run_mq_w,	NULL,		0, false, 0 },
 	{ "mq-receive",		run_mq_receive,	NULL,		0, false, 0 },
