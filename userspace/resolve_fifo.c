@@ -15,22 +15,54 @@
 #include "remote.h"
 #include "xalloc.h"
 
-/* One inode number on two mounts can be one file or two: then it is not known. */
-static void add_openers(struct world *w, uint32_t resource, const struct fd_info *info,
-			bool readers)
+/* Of a list of mounts, so much is looked into. */
+#define MOUNTS_SIZE	(256 * 1024)
+
+/* The device of mount @mnt_id as a task sees it, "MAJOR:MINOR"; "" if not told */
+static void read_device(struct world *w, const struct task *t, int mnt_id, char *ret, size_t size)
+{
+	char *text = xcalloc(1, MOUNTS_SIZE), *line, *rest = text;
+	char path[64], device[32];
+	int id;
+
+	*ret = '\0';
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/mountinfo", t->tgid, t->tid);
+	if (remote_read_file(w->remote, t->tgid, path, text, MOUNTS_SIZE) > 0)
+		while (!*ret && (line = strsep(&rest, "\n")))
+			if (sscanf(line, "%d %*d %31s", &id, device) == 2 && id == mnt_id)
+				snprintf(ret, size, "%s", device);
+	free(text);
+}
+
+/* Inode numbers are of a file system, which may be mounted more than once. */
+static int same_device(struct world *w, const struct task *a, int mnt_a, uint32_t b, int mnt_b)
+{
+	char device_a[32], device_b[32];
+
+	if (mnt_a == mnt_b)
+		return 1;
+	read_device(w, a, mnt_a, device_a, sizeof(device_a));
+	read_device(w, &w->tasks[b], mnt_b, device_b, sizeof(device_b));
+	return *device_a && *device_b ? !strcmp(device_a, device_b) : -1;
+}
+
+static void add_openers(struct world *w, uint32_t resource, const struct task *t,
+			const struct fd_info *info, bool readers)
 {
 	const struct fdscan *scan = fdscan_files(w);
 
 	w->resources[resource].unknown = scan->files_incomplete;
 	for (uint32_t i = 0; i < scan->nr_files; i++) {
 		const struct fd_end *file = &scan->files[i];
+		int same;
 
 		if (file->ino != info->ino || !(readers ? file->readable : file->writable))
 			continue;
-		if (file->mnt_id == info->mnt_id)
+		same = same_device(w, t, info->mnt_id, *scan->tables[file->table].tasks,
+				   file->mnt_id);
+		if (same > 0)
 			fdscan_add_releasers(w, scan, file->table, resource);
-		else
-			w->resources[resource].unknown = true;
+		w->resources[resource].unknown |= same < 0;
 	}
 }
 
@@ -61,7 +93,7 @@ void named_block(struct world *w, struct wait *wait, int fd, bool write)
 	index = world_resource(w, key, &new);
 	w->resources[index].evidence = EVIDENCE_READ;
 	if (new)
-		add_openers(w, index, &info, write);
+		add_openers(w, index, t, &info, write);
 	if (has_stranger(w, &w->resources[index], t->tgid))
 		world_block_on(w, wait, index);
 	else
