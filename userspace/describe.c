@@ -47,7 +47,8 @@ static bool shows_mode(const struct wait *wait)
 /* The kinds named for what they are: "pthread mutex 0x7f..", "child 12". */
 static bool is_named_in_full(uint32_t kind)
 {
-	return kind == GL_KIND_FUTEX || kind == GL_KIND_FUTEX_PI || kind == GL_KIND_CHILD;
+	return kind == GL_KIND_FUTEX || kind == GL_KIND_FUTEX_PI || kind == GL_KIND_CHILD ||
+	       kind == GL_KIND_COND || kind == GL_KIND_SEM;
 }
 
 char *describe_wait(const struct wait *wait)

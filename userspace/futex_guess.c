@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/* futex_guess - what a futex word belongs to, by the words around it (futex_guess.h) */
+#include <linux/futex.h>
+#include <string.h>
+
+#include "futex_guess.h"
+#include "remote.h"
+
+/* The word as glibc uses it for a plain mutex: locked, and somebody waits. */
+#define MUTEX_CONTENDED		2
+/* Bits of __kind beside the type: process-shared, elision, no elision. */
+#define MUTEX_KIND_FLAGS	(128 | 256 | 512)
+#define MUTEX_KIND_ROBUST	16
+#define MUTEX_RECURSIVE		1
+#define MUTEX_ERRORCHECK	2
+#define MUTEX_LAST_TYPE		3
+/* pthread_rwlock_t.__readers: a writer has the lock */
+#define RWLOCK_WRPHASE		1
+#define RWLOCK_WRLOCKED		2
+/* Both futexes of a rwlock: somebody sleeps; the low bit is the value. */
+#define RWLOCK_USED		2
+#define RWLOCK_LAST_FLAGS	2
+
+/* pthread_cond_t.__wrefs: who waits, above the flags; the lowest is for process-shared */
+#define COND_WREFS_SHIFT	3
+/* More than that wait for nothing that this is. */
+#define MANY_WAITERS		1048576
+
+/* Words around the one waited for: enough to see a whole rwlock. */
+#define WORDS_BEFORE		3
+#define WORDS_AFTER		13
+
+/** struct words - memory around a futex word, read at once */
+struct words {
+	uint32_t word[WORDS_BEFORE + WORDS_AFTER];
+	/** @first, @end: which words could be read; 0 is the futex word itself */
+	int first;
+	int end;
+};
+
+/* As many words as are mapped: those around may be on a page that is not. */
+static bool read_words(struct world *w, pid_t tgid, uint64_t addr, struct words *words)
+{
+	static const struct { int first, end; } tries[] = {
+		{ -WORDS_BEFORE, WORDS_AFTER }, { 0, 5 }, { 0, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		size_t size = (tries[i].end - tries[i].first) * sizeof(words->word[0]);
+		ssize_t got;
+
+		memset(words, 0, sizeof(*words));
+		words->first = tries[i].first;
+		words->end = tries[i].end;
+		got = remote_read_memory(w->remote, tgid,
+					 addr + words->first * (int)sizeof(words->word[0]),
+					 &words->word[WORDS_BEFORE + words->first], size);
+		if (got == (ssize_t)size)
+			return true;
+	}
+	return false;
+}
+
+static bool has(const struct words *words, int first, int last)
+{
+	return first >= words->first && last < words->end;
+}
+
+/* The word @at words on from the futex word. */
+static uint32_t word(const struct words *words, int at)
+{
+	return words->word[WORDS_BEFORE + at];
+}
+
+/*
+ * struct __pthread_mutex_s: __lock, __count, __owner, __nusers, __kind. The
+ * owner writes __owner after __lock and clears it before.
+ */
+static bool guess_mutex(const struct futex_call *call, const struct words *words,
+			struct futex_guess *guess)
+{
+	uint32_t lock = word(words, 0), kind, type;
+	bool robust;
+
+	if (!has(words, 0, 4) || call->val != lock)
+		return false;
+	kind = word(words, 4) & ~MUTEX_KIND_FLAGS;
+	robust = kind & MUTEX_KIND_ROBUST;
+	type = kind & ~MUTEX_KIND_ROBUST;
+	if (type > MUTEX_LAST_TYPE || !word(words, 2) || word(words, 2) > FUTEX_TID_MASK ||
+	    !word(words, 3) || (type == MUTEX_RECURSIVE) != !!word(words, 1))
+		return false;
+	if (robust ? !(lock & FUTEX_WAITERS) || (lock & FUTEX_TID_MASK) != word(words, 2) :
+		     lock != MUTEX_CONTENDED)
+		return false;
+	guess->object = OBJECT_MUTEX;
+	guess->addr = call->addr;
+	guess->number = word(words, 2);
+	guess->mode = MODE_EXCLUSIVE;
+	/* The other two types are told by pthread_mutex_lock() that it is theirs. */
+	guess->self = type != MUTEX_RECURSIVE && type != MUTEX_ERRORCHECK;
+	return true;
+}
+
+/*
+ * struct __pthread_rwlock_arch_t: __readers, __writers, __wrphase_futex,
+ * __writers_futex, two words of padding, __cur_writer, __shared, ..., __flags
+ * at 12 words on. @at: where it begins, in words from the futex word.
+ */
+static bool guess_rwlock_at(const struct futex_call *call, const struct words *words, int at,
+			    struct futex_guess *guess)
+{
+	const uint32_t held = RWLOCK_WRPHASE | RWLOCK_WRLOCKED;
+
+	if (!has(words, at, at + 12) || call->val != word(words, 0) ||
+	    (call->val & ~1U) != RWLOCK_USED)
+		return false;
+	if ((word(words, at) & held) != held || word(words, at + 4) || word(words, at + 5) ||
+	    word(words, at + 7) > 1 || word(words, at + 12) > RWLOCK_LAST_FLAGS)
+		return false;
+	if (!word(words, at + 6) || word(words, at + 6) > FUTEX_TID_MASK)
+		return false;
+	guess->object = OBJECT_RWLOCK;
+	guess->addr = call->addr + at * (int)sizeof(words->word[0]);
+	guess->number = word(words, at + 6);
+	guess->self = false;
+	return true;
+}
+
+static bool guess_rwlock(const struct futex_call *call, const struct words *words,
+			 struct futex_guess *guess)
+{
+	if (guess_rwlock_at(call, words, -2, guess)) {
+		/* Readers wait for the write phase, 1, to end. */
+		guess->mode = call->val & 1 ? MODE_SHARED : MODE_EXCLUSIVE;
+		return true;
+	}
+	guess->mode = MODE_EXCLUSIVE;
+	return guess_rwlock_at(call, words, -3, guess);
+}
+
+/* pthread_join(): the thread's own TID, which the kernel clears when it ends. */
+static bool guess_thread(const struct futex_call *call, const struct words *words,
+			 struct futex_guess *guess)
+{
+	if (call->private || call->val != word(words, 0) || call->val <= RWLOCK_USED + 1 ||
+	    call->val > FUTEX_TID_MASK)
+		return false;
+	guess->object = OBJECT_THREAD;
+	guess->addr = call->addr;
+	guess->number = call->val;
+	guess->mode = MODE_NONE;
+	guess->self = false;
+	return true;
+}
+
+/*
+ * union new_sem_t: value, waiters, whether private, padding. Nobody is told to
+ * be able to post it.
+ */
+static bool is_sem(const struct futex_call *call, const struct words *words)
+{
+	return has(words, 0, 2) && !call->val && !word(words, 0) && word(words, 1) &&
+	       word(words, 1) < MANY_WAITERS &&
+	       word(words, 2) == (call->private ? 0 : FUTEX_PRIVATE_FLAG);
+}
+
+/* struct __pthread_cond_s: ..., __wrefs, __g_signals[2]; one of the two is waited for. */
+static bool is_cond(const struct futex_call *call, const struct words *words, int wrefs_at)
+{
+	uint32_t nr_waiters, wrefs;
+
+	if (!has(words, wrefs_at, 0) || call->val != word(words, 0) || call->val & 1 ||
+	    call->val == RWLOCK_USED)
+		return false;
+	wrefs = word(words, wrefs_at);
+	nr_waiters = wrefs >> COND_WREFS_SHIFT;
+	return nr_waiters && nr_waiters < MANY_WAITERS && (wrefs & 1) == !call->private;
+}
+
+/* What has no owner. What looks like both is called neither. */
+static bool guess_event(const struct futex_call *call, const struct words *words,
+			struct futex_guess *guess)
+{
+	bool cond = is_cond(call, words, -1) || is_cond(call, words, -2);
+	bool sem = is_sem(call, words);
+
+	if (!call->bitset || cond == sem)
+		return false;
+	guess->object = sem ? OBJECT_SEM : OBJECT_COND;
+	guess->addr = call->addr;
+	guess->number = 0;
+	guess->mode = MODE_NONE;
+	guess->self = false;
+	return true;
+}
+
+static bool guess_pi(const struct futex_call *call, const struct words *words,
+		     struct futex_guess *guess)
+{
+	guess->object = OBJECT_PI_MUTEX;
+	guess->addr = call->addr;
+	guess->number = word(words, 0) & FUTEX_TID_MASK;
+	guess->mode = MODE_EXCLUSIVE;
+	/* Who unlocks writes the next owner's number. */
+	guess->self = false;
+	return guess->number;
+}
+
+struct futex_guess futex_guess(struct world *w, pid_t tgid, const struct futex_call *call)
+{
+	struct futex_guess guess = { .object = OBJECT_NONE };
+	struct words words;
+	bool found = false;
+
+	if (!(call->pi || call->wait) || !read_words(w, tgid, call->addr, &words))
+		return guess;
+	if (call->pi)
+		found = guess_pi(call, &words, &guess);
+	else
+		found = guess_mutex(call, &words, &guess) ||
+			guess_rwlock(call, &words, &guess) || guess_thread(call, &words, &guess) ||
+			guess_event(call, &words, &guess);
+	return found ? guess : (struct futex_guess){ .object = OBJECT_NONE };
+}
+
+bool futex_guess_same(const struct futex_guess *a, const struct futex_guess *b)
+{
+	return a->object == b->object && a->addr == b->addr && a->number == b->number &&
+	       a->mode == b->mode && a->self == b->self;
+}
+
+void futex_guess_ahead(struct world *w, pid_t tgid, const struct futex_call *call)
+{
+	struct words words;
+
+	if (call->pi || call->wait)
+		remote_ahead_memory(w->remote, tgid,
+				    call->addr - WORDS_BEFORE * sizeof(words.word[0]),
+				    sizeof(words.word));
+}
