@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Deadlocks through what has a name or a key, which anybody could open: likely at
-most. And vfork, whose child has its parent's memory.
+most. And vfork, whose child has its parent's memory. What has no known end at all
+is told by its kind.
 """
 
-from gltest import Case, run, silent, twins
+import json
+
+from gltest import Case, Scenario, claim, gridlock, run, silent, twins
 
 CASES = [
     Case("fifos_both_empty",
@@ -46,5 +49,30 @@ SILENT = [
            ["p1: sysv:0 sync", "p2: sync !sysv:0", "p3: sync !sysv:0"]),
 ]
 
+# Waits that nobody is known to be able to end.
+KINDS = {
+    "cond": "!cond:0",
+    "sem": "!sem:0",
+    "pipe:R": "!fifo-open:0",
+    "sysv-msg": "!msg:0",
+    "eventfd": "!efd-read:0",
+    "poll": "rend:0 wend:0 !poll-timed",
+    "userfault": "uffd drop !touch",
+}
+
+
+def waits_are_told_by_their_kind():
+    actors = [f"a{i}: {steps}" for i, steps in enumerate(KINDS.values())]
+    with Scenario(actors) as scenario:
+        status, out, err = gridlock("waits", "--json")
+        claim(status == 0, f"waits exits {status}: {err}")
+        told = {wait["tid"]: wait for wait in json.loads(out)["waits"]}
+        for i, kind in enumerate(KINDS):
+            wait = told.get(scenario.tid[f"a{i}"])
+            claim(wait, f"nothing is told of {actors[i]}")
+            claim(wait["waits_for"]["kind"] == kind, f"{actors[i]}: {wait['waits_for']}")
+
+
 if __name__ == "__main__":
-    run(twins(CASES) + SILENT)
+    run(twins(CASES) + SILENT +
+        [("waits_are_told_by_their_kind", waits_are_told_by_their_kind)])
