@@ -21,10 +21,11 @@ test_of() {
 	resolve_eventfd) echo polls.py eventfds_crosswise_is_deadlock ;;
 	resolve_poll) echo polls.py two_that_poll_each_other_is_deadlock ;;
 	resolve_tcp) echo ipc.py tcp_both_receive_is_deadlock ;;
-	resolve_fifo) echo named.py fifos_both_empty_is_deadlock ;;
+	resolve_fifo) echo named.py waits_are_told_by_their_kind ;;
 	resolve_vfork) echo named.py vfork_and_a_pipe_is_deadlock ;;
 	resolve_sysv) echo named.py sysv_semaphores_abba_is_deadlock ;;
-	resolve_userfault) echo blocked_reads.py ;;
+	resolve_userfault) echo named.py waits_are_told_by_their_kind ;;
+	resolve_lease) echo named.py lease_and_a_mutex_is_transient_cycle ;;
 	resolve_unix) echo ipc.py stream_both_receive_is_deadlock ;;
 	esac
 }
