@@ -19,6 +19,12 @@
 /* Enough of a link to tell a pipe or socket with its number, or a path. */
 #define LINK_SIZE	48
 
+/*
+ * Of so many threads with one table, one can run, for all that is known: each of
+ * their waits for a descriptor would have an edge to all the others.
+ */
+#define MAX_SHARERS	1000
+
 static void scan_free(struct fdscan *scan)
 {
 	for (uint32_t i = 0; i < scan->nr_tables; i++)
@@ -189,14 +195,50 @@ static void scan_all(struct world *w, struct fdscan *scan)
 	}
 }
 
+/* By number, and then in the order of the tables. */
+static int compare_ends(const void *a, const void *b)
+{
+	const struct fd_end *x = a, *y = b;
+
+	if (x->ino != y->ino)
+		return x->ino < y->ino ? -1 : 1;
+	return (x->table > y->table) - (x->table < y->table);
+}
+
 static struct fdscan *get_scan(struct world *w)
 {
-	if (!w->fds) {
-		w->fds = xcalloc(1, sizeof(*w->fds));
-		w->fds_free = scan_free;
-		scan_all(w, w->fds);
+	struct fdscan *scan = w->fds;
+
+	if (scan)
+		return scan;
+	scan = xcalloc(1, sizeof(*scan));
+	w->fds = scan;
+	w->fds_free = scan_free;
+	scan_all(w, scan);
+	if (scan->nr_pipes)
+		qsort(scan->pipes, scan->nr_pipes, sizeof(*scan->pipes), compare_ends);
+	if (scan->nr_sockets)
+		qsort(scan->sockets, scan->nr_sockets, sizeof(*scan->sockets), compare_ends);
+	return scan;
+}
+
+const struct fd_end *fdscan_find(const struct fd_end *ends, uint32_t nr, uint64_t ino,
+				 uint32_t *nr_ret)
+{
+	uint32_t low = 0, high = nr, end;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (ends[mid].ino < ino)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	return w->fds;
+	for (end = low; end < nr && ends[end].ino == ino; end++)
+		;
+	*nr_ret = end - low;
+	return ends + low;
 }
 
 const struct fdscan *fdscan_ends(struct world *w)
@@ -381,6 +423,10 @@ void fdscan_add_releasers(struct world *w, const struct fdscan *scan, uint32_t t
 {
 	const struct fd_table *t = &scan->tables[table];
 
+	if (t->nr_tasks > MAX_SHARERS) {
+		w->resources[resource].unknown = true;
+		return;
+	}
 	for (uint32_t i = 0; i < t->nr_tasks; i++)
 		world_add_releaser(w, resource, t->tasks[i]);
 }

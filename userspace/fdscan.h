@@ -58,10 +58,10 @@ struct fd_lock {
 struct fdscan {
 	struct fd_table *tables;
 	uint32_t nr_tables;
-	/** @pipes: [nr_pipes] descriptors of pipes without a name */
+	/** @pipes: [nr_pipes] descriptors of pipes without a name, by @ino */
 	struct fd_end *pipes;
 	uint32_t nr_pipes;
-	/** @sockets: [nr_sockets] descriptors of sockets of every family */
+	/** @sockets: [nr_sockets] descriptors of sockets of every family, by @ino */
 	struct fd_end *sockets;
 	uint32_t nr_sockets;
 	/** @anons: [nr_anons] see enum fd_anon; @ino only by fdscan_eventfds() */
@@ -90,6 +90,16 @@ struct fdscan {
 
 /** fdscan_ends() - the scan, with every pipe end and socket */
 const struct fdscan *fdscan_ends(struct world *w);
+
+/**
+ * fdscan_find() - those with number @ino
+ * @ends: [@nr] fdscan.pipes or fdscan.sockets
+ * @nr_ret: set to their number
+ *
+ * O(log nr). Return: the first of them.
+ */
+const struct fd_end *fdscan_find(const struct fd_end *ends, uint32_t nr, uint64_t ino,
+				 uint32_t *nr_ret);
 
 /** fdscan_eventfds() - the scan, with the id of every eventfd too */
 const struct fdscan *fdscan_eventfds(struct world *w);

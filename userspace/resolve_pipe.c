@@ -55,7 +55,8 @@ static bool pipe_fd(const struct sleeper *s, uint32_t kind, struct ready *ret)
 static uint32_t other_ends(struct world *w, uint64_t ino, uint32_t kind)
 {
 	const struct fdscan *scan = fdscan_ends(w);
-	uint32_t index;
+	const struct fd_end *end;
+	uint32_t index, nr;
 	char key[64];
 	bool new;
 
@@ -65,12 +66,10 @@ static uint32_t other_ends(struct world *w, uint64_t ino, uint32_t kind)
 		return index;
 	w->resources[index].evidence = EVIDENCE_READ;
 	w->resources[index].unknown = scan->incomplete;
-	for (uint32_t i = 0; i < scan->nr_pipes; i++) {
-		const struct fd_end *end = &scan->pipes[i];
-
-		if (end->ino == ino && (kind == GL_KIND_PIPE_R ? end->writable : end->readable))
+	end = fdscan_find(scan->pipes, scan->nr_pipes, ino, &nr);
+	for (; nr; nr--, end++)
+		if (kind == GL_KIND_PIPE_R ? end->writable : end->readable)
 			fdscan_add_releasers(w, scan, end->table, index);
-	}
 	return index;
 }
 

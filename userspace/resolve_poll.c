@@ -34,11 +34,9 @@
 
 /** struct request - what a task asked for */
 struct request {
-	/** @polled: [nr_polled] with FD_SETSIZE for what could not be read: never so many */
+	/** @polled: [nr_polled] each descriptor once, but of poll(2) as often as it is there */
 	struct polled polled[MAX_POLLED];
 	uint32_t nr_polled;
-	/** @timed: it has a timeout */
-	bool timed;
 	/** @unreadable: not all of it could be read */
 	bool unreadable;
 };
@@ -82,7 +80,8 @@ static void read_poll(struct world *w, pid_t tgid, const struct sleeper *s, stru
 	}
 	for (uint32_t i = 0; i < s->args[1]; i++)
 		if (pfd[i].fd >= 0)
-			add_polled(request, pfd[i].fd, pfd[i].events);
+			request->polled[request->nr_polled++] =
+				(struct polled){ pfd[i].fd, pfd[i].events };
 }
 
 static void read_set(struct world *w, pid_t tgid, uint64_t addr, uint64_t nr, uint32_t events,
@@ -119,30 +118,41 @@ static void read_request(struct world *w, const struct sleeper *s, struct reques
 
 	switch (s->nr) {
 	case SYS_poll:
-		request->timed = (int)s->args[2] >= 0;
-		read_poll(w, tgid, s, request);
-		break;
 	case SYS_ppoll:
-		request->timed = s->args[2];
 		read_poll(w, tgid, s, request);
 		break;
 	case SYS_select:
 	case SYS_pselect6:
-		request->timed = s->args[4];
 		read_select(w, tgid, s, request);
 		break;
 	case SYS_epoll_wait:
 	case SYS_epoll_pwait:
-		request->timed = (int)s->args[3] >= 0;
-		add_polled(request, s->args[0], POLLIN);
-		break;
 	case NR_EPOLL_PWAIT2:
-		request->timed = s->args[3];
 		add_polled(request, s->args[0], POLLIN);
 		break;
 	default:
 		/* A poll that was interrupted and goes on: its arguments are gone. */
 		request->unreadable = true;
+	}
+}
+
+static bool has_timeout(const struct sleeper *s)
+{
+	switch (s->nr) {
+	case SYS_poll:
+		return (int)s->args[2] >= 0;
+	case SYS_ppoll:
+		return s->args[2];
+	case SYS_select:
+	case SYS_pselect6:
+		return s->args[4];
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+		return (int)s->args[3] >= 0;
+	case NR_EPOLL_PWAIT2:
+		return s->args[3];
+	default:
+		return false;
 	}
 }
 
@@ -245,6 +255,8 @@ static char *name_of(const struct task *t, const struct request *request)
 {
 	char link[64];
 
+	if (!request->nr_polled)
+		return NULL;
 	if (request->nr_polled != 1)
 		return xasprintf("of %u descriptors", request->nr_polled);
 	fd_link(t->tgid, t->tid, request->polled->fd, link, sizeof(link));
@@ -259,14 +271,17 @@ static bool resolve(struct world *w, const struct sleeper *s)
 
 	if (!sleeps(s))
 		return false;
-	read_request(w, s, &request);
 	wait = ready_add_wait(w, s, GL_KIND_POLL);
+	if (has_timeout(s))
+		wait->timed = TIMED_YES;
+	/* Most polls are such, and are not looked into any further. */
+	if (has_timeout(s) || ready_handles_signals(t, signals_of_the_end()))
+		wait->unknown_releaser = true;
+	else
+		read_request(w, s, &request);
+	wait->unknown_releaser |= request.unreadable;
 	wait->id = xasprintf("poll of %d", t->tid);
 	wait->name = name_of(t, &request);
-	if (request.timed)
-		wait->timed = TIMED_YES;
-	wait->unknown_releaser = request.unreadable || request.timed ||
-				 ready_handles_signals(t, signals_of_the_end());
 	for (uint32_t i = 0; i < request.nr_polled && !wait->unknown_releaser; i++)
 		ready_poll(w, wait, &request.polled[i]);
 	ready_finish(w, wait);

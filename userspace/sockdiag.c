@@ -55,6 +55,7 @@ static void diag_free(struct sockdiag *diag)
 			free(sockets->socket[i].waiting);
 		free(sockets->socket);
 		free(diag->netns[n].tcp_sockets.socket);
+		free(diag->netns[n].tcp_sockets.by_ports);
 	}
 	free(diag->netns);
 	free(diag);
@@ -251,6 +252,31 @@ static int compare_tcp(const void *a, const void *b)
 	return x->ino < y->ino ? -1 : x->ino > y->ino;
 }
 
+static uint32_t ports(const struct tcp_end *here, const struct tcp_end *there)
+{
+	return (uint32_t)here->port << 16 | there->port;
+}
+
+static int compare_ports(const void *a, const void *b, void *arg)
+{
+	const struct tcp_socket *sockets = arg;
+	const struct tcp_socket *s = &sockets[*(const uint32_t *)a];
+	const struct tcp_socket *t = &sockets[*(const uint32_t *)b];
+	uint32_t x = ports(&s->here, &s->there), y = ports(&t->here, &t->there);
+
+	return (x > y) - (x < y);
+}
+
+static void sort_by_ports(struct tcp_sockets *sockets)
+{
+	sockets->by_ports = xcalloc(sockets->nr, sizeof(*sockets->by_ports));
+	for (uint32_t i = 0; i < sockets->nr; i++)
+		sockets->by_ports[i] = i;
+	if (sockets->nr)
+		qsort_r(sockets->by_ports, sockets->nr, sizeof(*sockets->by_ports), compare_ports,
+			sockets->socket);
+}
+
 static void dump_tcp(int fd, struct netns *netns)
 {
 	static struct module module = { "tcp_diag", false };
@@ -263,6 +289,7 @@ static void dump_tcp(int fd, struct netns *netns)
 	dump_by(&module, fd, &request, sizeof(request), parse_tcp, netns);
 	if (sockets->nr)
 		qsort(sockets->socket, sockets->nr, sizeof(*sockets->socket), compare_tcp);
+	sort_by_ports(sockets);
 }
 
 const struct tcp_socket *tcp_socket_find(const struct tcp_sockets *sockets, uint64_t ino)
@@ -282,9 +309,22 @@ static bool same_end(const struct tcp_end *a, const struct tcp_end *b)
 const struct tcp_socket *tcp_socket_peer(const struct tcp_sockets *sockets,
 					 const struct tcp_socket *socket)
 {
-	for (uint32_t i = 0; i < sockets->nr; i++) {
-		const struct tcp_socket *peer = &sockets->socket[i];
+	uint32_t want = ports(&socket->there, &socket->here), low = 0, high = sockets->nr;
 
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		const struct tcp_socket *at = &sockets->socket[sockets->by_ports[mid]];
+
+		if (ports(&at->here, &at->there) < want)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < sockets->nr; low++) {
+		const struct tcp_socket *peer = &sockets->socket[sockets->by_ports[low]];
+
+		if (ports(&peer->here, &peer->there) != want)
+			break;
 		if (!peer->listens && same_end(&peer->here, &socket->there) &&
 		    same_end(&peer->there, &socket->here))
 			return peer;

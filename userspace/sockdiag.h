@@ -75,6 +75,8 @@ struct tcp_socket {
 struct tcp_sockets {
 	struct tcp_socket *socket;
 	uint32_t nr;
+	/** @by_ports: [nr] indices into socket, by the ports of both ends */
+	uint32_t *by_ports;
 };
 
 /** sockdiag_tcp() - as sockdiag_unix(), of TCP sockets; valid until the next call */
