@@ -89,7 +89,9 @@ static int scan_fd(struct fdscan *scan, DIR *dir, const char *name, uint32_t tab
 	} else if (parse_anon(link) != FD_ANON_NONE) {
 		struct fd_end *end = vec_push(scan->anons, scan->nr_anons);
 
-		*end = (struct fd_end){ .anon = parse_anon(link), .table = table, .fd = atoi(name) };
+		*end = (struct fd_end){
+			.anon = parse_anon(link), .table = table, .fd = atoi(name)
+		};
 	}
 	return 0;
 }
@@ -349,6 +351,7 @@ static void scan_file(struct world *w, struct fdscan *scan, struct fd_end *file)
 		struct fd_lock *lock = vec_push(scan->locks, scan->nr_locks);
 
 		lock->table = file->table;
+		lock->fd = file->fd;
 		lock->lock = info.locks.lock[i];
 	}
 	fd_info_free(&info);

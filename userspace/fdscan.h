@@ -51,6 +51,7 @@ struct fd_end {
 struct fd_lock {
 	/** @table: index into fdscan.tables */
 	uint32_t table;
+	int fd;
 	struct file_lock lock;
 };
 
@@ -113,6 +114,10 @@ const struct fdscan *fdscan_files(struct world *w);
  * One read for each socket of the machine: for proofs only.
  */
 bool fdscan_hides(struct world *w);
+
+/** HIDDEN_DESCRIPTORS - why that is no proof */
+#define HIDDEN_DESCRIPTORS \
+	"descriptors are on their way through a socket, or known to io_uring only"
 
 /** fdscan_add_releasers() - whoever shares @table can release @resource */
 void fdscan_add_releasers(struct world *w, const struct fdscan *scan, uint32_t table,

@@ -65,8 +65,7 @@ static void pipe_poll(struct world *w, struct wait *wait, uint64_t ino, int fd)
 	if (!readable && !writable)
 		wait->unknown_releaser = true;
 	if (w->thorough && !wait->unknown_releaser && fdscan_hides(w))
-		world_cap(wait, VERDICT_LIKELY,
-			  "descriptors are on their way through a socket, or known to io_uring only");
+		world_cap(wait, VERDICT_LIKELY, HIDDEN_DESCRIPTORS);
 }
 
 static bool socket_block(struct world *w, struct wait *wait, uint64_t ino, bool write)
@@ -101,8 +100,7 @@ void ready_poll(struct world *w, struct wait *wait, const struct polled *polled)
 		 !socket_poll(w, wait, ino, polled->events))
 		wait->unknown_releaser = true;
 	if (w->thorough && !wait->unknown_releaser && fdscan_hides(w))
-		world_cap(wait, VERDICT_LIKELY,
-			  "descriptors are on their way through a socket, or known to io_uring only");
+		world_cap(wait, VERDICT_LIKELY, HIDDEN_DESCRIPTORS);
 }
 
 bool ready_handles_signals(const struct task *t, uint64_t but)
@@ -120,6 +118,5 @@ void ready_finish(struct world *w, struct wait *wait)
 	     ready_handles_signals(&w->tasks[wait->task], 0)))
 		wait->unknown_releaser = true;
 	if (w->thorough && !wait->unknown_releaser && fdscan_hides(w))
-		world_cap(wait, VERDICT_LIKELY,
-			  "descriptors are on their way through a socket, or known to io_uring only");
+		world_cap(wait, VERDICT_LIKELY, HIDDEN_DESCRIPTORS);
 }

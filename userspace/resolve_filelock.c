@@ -207,17 +207,111 @@ uint32_t filelock_held(struct world *w, const struct fdscan *scan, const struct 
 	return index;
 }
 
+/* --- locks that look alike ----------------------------------------------------- */
+
+static uint32_t nr_alike(const struct fdscan *scan, const struct file_lock *held)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < scan->held.nr; i++)
+		nr += file_lock_equal(&scan->held.lock[i], held);
+	return nr;
+}
+
+/* Does descriptor @fd of @t share its open file with the one that shows @lock? */
+static int shares_file(struct world *w, const struct fdscan *scan, const struct fd_lock *lock,
+		       const struct task *t, int fd)
+{
+	const struct fd_table *table = &scan->tables[lock->table];
+
+	return remote_same_file(w->remote, table->tgid, table->tid, lock->fd, t->tid, fd);
+}
+
+/*
+ * Of each lock like @held the first one of the same open file, which may be itself.
+ * Return: [scan->nr_locks], to be freed; NULL: not all could be compared
+ */
+static uint32_t *group_by_file(struct world *w, const struct fdscan *scan,
+			       const struct file_lock *held)
+{
+	uint32_t *first = xcalloc(scan->nr_locks, sizeof(*first));
+
+	for (uint32_t i = 0; i < scan->nr_locks; i++) {
+		const struct fd_lock *lock = &scan->locks[i];
+		const struct task *t = &w->tasks[*scan->tables[lock->table].tasks];
+		int same = 0;
+
+		first[i] = i;
+		for (uint32_t k = 0; k < i && !same && file_lock_equal(&lock->lock, held); k++) {
+			if (first[k] != k || !file_lock_equal(&scan->locks[k].lock, held))
+				continue;
+			same = shares_file(w, scan, &scan->locks[k], t, lock->fd);
+			first[i] = same ? k : i;
+		}
+		if (same < 0) {
+			free(first);
+			return NULL;
+		}
+	}
+	return first;
+}
+
+static void block_on_file(struct world *w, struct wait *wait, const struct fdscan *scan,
+			  uint32_t first, uint32_t table)
+{
+	const struct file_lock *held = &scan->locks[first].lock;
+	char *key = xasprintf("%s %02x:%02x:%llu %llu-%llu of file %u", class_name(held->class),
+			      held->dev_major, held->dev_minor, (unsigned long long)held->ino,
+			      (unsigned long long)held->start, (unsigned long long)held->end,
+			      first);
+	bool new;
+	uint32_t index = world_resource(w, key, &new);
+
+	free(key);
+	w->resources[index].evidence = EVIDENCE_READ;
+	w->resources[index].held = held->write ? MODE_EXCLUSIVE : MODE_SHARED;
+	w->resources[index].unknown |= scan->files_incomplete;
+	fdscan_add_releasers(w, scan, table, index);
+	world_block_on(w, wait, index);
+}
+
+/*
+ * Several open files can have locks of which /proc tells the same: which
+ * descriptors share one is asked for. The waiter's own is no hindrance.
+ */
+static void add_alike(struct world *w, struct wait *wait, const struct fdscan *scan,
+		      const struct file_lock *held, int fd)
+{
+	const struct task *t = &w->tasks[wait->task];
+	uint32_t *first = group_by_file(w, scan, held);
+
+	/* As one, which any of them all can release: less is claimed by that. */
+	if (!first)
+		world_block_on(w, wait, filelock_held(w, scan, held));
+	for (uint32_t i = 0; i < scan->nr_locks && first; i++)
+		if (file_lock_equal(&scan->locks[i].lock, held) &&
+		    !shares_file(w, scan, &scan->locks[first[i]], t, fd))
+			block_on_file(w, wait, scan, first[i], scan->locks[i].table);
+	free(first);
+}
+
 static void add_holders(struct world *w, struct wait *wait, const struct fdscan *scan,
 			const struct want *want, const struct fd_info *info)
 {
 	for (uint32_t i = 0; i < scan->held.nr; i++) {
 		const struct file_lock *held = &scan->held.lock[i];
 
-		if (conflicts(held, &want->lock) && !is_own(scan, held, wait->task, info))
+		if (!conflicts(held, &want->lock))
+			continue;
+		if (held->class != FILE_LOCK_POSIX && nr_alike(scan, held) > 1)
+			add_alike(w, wait, scan, held, want->fd);
+		else if (!is_own(scan, held, wait->task, info))
 			world_block_on(w, wait, filelock_held(w, scan, held));
 	}
 	if (!wait->nr_blockers)
 		wait->unknown_releaser = true;
+	else if (w->thorough && fdscan_hides(w))
+		world_cap(wait, VERDICT_LIKELY, HIDDEN_DESCRIPTORS);
 }
 
 static uint32_t kind_of(enum file_lock_class class)
