@@ -30,6 +30,11 @@ CASES = [
          ["p1: sysv:0 sync !sysv:1", "p2: sysv:1 sync !sysv:0"],
          ["p1: sysv:0 sync sysv:1", "p2: sync !sysv:0"],
          "p1>p2 p2>p1", "sysv-sem", verdict="likely"),
+    # Both readers have to go; /proc tells the same of both.
+    Case("one_of_two_locks_alike",
+         ["w: shm:0 sync !ofd:0", "p1: ofd-r:0 sync", "p2: ofd-r:0 sync !shm:0"],
+         ["w: shm:0 sync !ofd:0", "p1: ofd-r:0 sync", "p2: ofd-r:0 sync"],
+         "w>p1,p2 p2>w", "ofd futex"),
     # The kernel takes the lease away in the end.
     Case("lease_and_a_mutex",
          ["p1: lease:0 sync !shm:0", "p2: shm:0 sync !lease-break:0"],

@@ -11,7 +11,7 @@
  *	shm:N robust:N pi:N wr:N rd:N	locks of pthread, shared by the processes
  *	mtx:N				a mutex in memory of the process's own
  *	timed:N				shm:N by pthread_mutex_timedlock()
- *	flock:N posix:N ofd:N		locks on file N
+ *	flock:N posix:N ofd:N ofd-r:N	locks on file N; ofd-r is a shared one
  *	kmutex:N krwsem-w:N krwsem-r:N krtmutex:N ksem:N
  *					locks of gridlock_scenario.ko
  *	kmmap:N				mmap() that waits for kmutex:N

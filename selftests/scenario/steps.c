@@ -169,6 +169,11 @@ static int run_ofd(struct actor *a, const struct step *step)
 	return lock_range(a, step->n, USE_OFD, F_WRLCK);
 }
 
+static int run_ofd_r(struct actor *a, const struct step *step)
+{
+	return lock_range(a, step->n, USE_OFD, F_RDLCK);
+}
+
 static int undo_ofd(struct actor *a, const struct step *step)
 {
 	return lock_range(a, step->n, USE_OFD, F_UNLCK);
@@ -344,6 +349,7 @@ static const struct step_kind kinds[] = {
 	{ "flock",	run_flock,	undo_flock,	0, false, 0 },
 	{ "posix",	run_posix,	undo_posix,	0, false, 0 },
 	{ "ofd",	run_ofd,	undo_ofd,	0, false, 0 },
+	{ "ofd-r",	run_ofd_r,	undo_ofd,	0, false, 0 },
 	{ "rend",	run_nothing,	NULL,		1, false, 0 },
 	{ "wend",	run_nothing,	NULL,		2, false, 0 },
 	{ "read",	run_read,	NULL,		1, false, 0 },
