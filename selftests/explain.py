@@ -75,6 +75,30 @@ def text_tells_it_only_when_asked():
         claim(len(re.findall(r"^ +pthread_mutex_lock\+0x[0-9a-f]+ \(libc", text, re.M)) == 2, text)
 
 
+FLOCKS = ["p1: flock:0 sync !flock:1", "p2: flock:1 sync !flock:0", "late: sync !flock:0"]
+
+
+def end_of_a_file_lock_holder_is_a_way_out():
+    with Scenario(FLOCKS) as scenario:
+        report = Report()
+        one_deadlock(report)
+        way = report.findings[0]["way_out"]
+        freed = {"p1": "p2 late", "p2": "p1"}[way["comm"]]
+        claim(way["pid"] in scenario.tids("p1 p2"), f"way out {way} of {scenario.tid}")
+        claim(set(way["frees"]) >= scenario.tids(freed.split()[0]), f"it frees {way['frees']}")
+        _, text, _ = gridlock("check", "--for", "0.5")
+        claim(re.search(rf"^  way out +the end of {way['comm']}\[\d+\] would free ", text, re.M), text)
+
+
+def end_of_a_shared_mutex_owner_is_none():
+    with Scenario(ABBA):
+        report = Report()
+        one_deadlock(report)
+        claim(report.findings[0]["way_out"] is None, f"{report.findings[0]['way_out']}")
+        _, text, _ = gridlock("check", "--for", "0.5")
+        claim(re.search(r"^  way out +none", text, re.M), text)
+
+
 def quiet_machine_is_asked_nothing():
     status, text, _ = gridlock("check", "--for", "0.5", "-v")
     claim(status == 0 and "in its program" not in text, text)
@@ -123,5 +147,6 @@ def task_of_a_namespace_tells_its_number_there():
 run([(test.__name__, test) for test in (
     members_tell_what_they_are, kernel_stack_ends_where_the_wait_is,
     user_stack_tells_who_called_the_lock, user_stack_of_a_thread_is_its_own,
-    text_tells_it_only_when_asked, quiet_machine_is_asked_nothing,
+    text_tells_it_only_when_asked, end_of_a_file_lock_holder_is_a_way_out,
+    end_of_a_shared_mutex_owner_is_none, quiet_machine_is_asked_nothing,
     task_of_a_namespace_tells_its_number_there)])

@@ -152,6 +152,7 @@ int cmd_check(int argc, char **argv)
 		return EXIT_TROUBLE;
 	look_for(&report, remote, &o);
 	/* Only now, when nothing depends on what it may cost. */
+	report_advise(&report);
 	if (o.verbose || o.json)
 		report.explained = explain_report(&report, remote);
 	remote_free(remote);

@@ -13,6 +13,9 @@
 #include "way_out.h"
 #include "xalloc.h"
 
+/* Deadlocks that a way out is looked for: each costs some looks at the graph. */
+#define MAX_ADVICE	16
+
 static const char id_letter[NR_FINDING_TYPES] = {
 	[FINDING_DEADLOCK] = 'd',	    [FINDING_ORPHANED_LOCK] = 'o',
 	[FINDING_STARVATION] = 's',	    [FINDING_CPU_STARVATION] = 'c',
@@ -89,8 +92,6 @@ static void keep_look(struct report *r, struct look *look, bool proven)
 			continue;
 		if (f->type == FINDING_DEADLOCK || f->type == FINDING_TRANSIENT_CYCLE)
 			describe_coffman(look->world, f);
-		if (f->type == FINDING_DEADLOCK)
-			f->way_out = way_out_find(look->world, f);
 		add_finding(r, at, i);
 	}
 }
@@ -195,6 +196,21 @@ void report_round(struct report *r, struct remote *remote, const struct limits *
 		keep_look(r, proven, true);
 	drop_ended_long_waits(r);
 	drop_unused_looks(r);
+}
+
+void report_advise(struct report *r)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < r->nr && nr < MAX_ADVICE; i++) {
+		struct look *look = r->looks[r->item[i].look];
+		struct finding *f = &look->found.finding[r->item[i].finding];
+
+		if (f->type != FINDING_DEADLOCK || f->way_out)
+			continue;
+		f->way_out = way_out_find(look->world, f);
+		nr++;
+	}
 }
 
 const char *report_partial(const struct report *r)

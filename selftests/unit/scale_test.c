@@ -100,7 +100,8 @@ static struct answer answer_of(const struct graph *g)
 	return a;
 }
 
-static struct answer measure(const char *what, struct world *w)
+/* @before_mb: what the process had before it made @w */
+static struct answer measure(const char *what, struct world *w, long before_mb)
 {
 	double start = now_ms();
 	struct graph *g = graph_build(w);
@@ -109,7 +110,10 @@ static struct answer measure(const char *what, struct world *w)
 	printf("# %-14s %7u tasks %7u edges: build %8.2f ms ", what, g->nr_tasks,
 	       g->need_off[g->nr_tasks] + g->by_off[g->nr_resources], now_ms() - start);
 	a = answer_of(g);
-	printf("  %4ld MB\n", max_rss_mb());
+	/* The slope: it stays about level where time and memory are linear. */
+	printf("  %4ld MB  %6.0f ns and %5.0f bytes a task\n", max_rss_mb(),
+	       (now_ms() - start) * 1e6 / g->nr_tasks,
+	       (max_rss_mb() - before_mb) * 1048576.0 / g->nr_tasks);
 	graph_free(g);
 	world_free(w);
 	return a;
@@ -118,7 +122,8 @@ static struct answer measure(const char *what, struct world *w)
 TEST(ring_is_one_core_at_every_size)
 {
 	for (uint32_t nr = 1000; nr <= MAX_TASKS; nr *= 10) {
-		struct answer a = measure("ring", world_of(nr, nr, next_owner));
+		long before_mb = max_rss_mb();
+		struct answer a = measure("ring", world_of(nr, nr, next_owner), before_mb);
 
 		EXPECT_EQ(nr, a.nr_stuck);
 		EXPECT_EQ(1, a.nr_cores);
@@ -130,7 +135,8 @@ TEST(ring_is_one_core_at_every_size)
 TEST(chain_is_free_at_every_size)
 {
 	for (uint32_t nr = 1000; nr <= MAX_TASKS; nr *= 10) {
-		struct answer a = measure("chain", world_of(nr, nr - 1, next_owner));
+		long before_mb = max_rss_mb();
+		struct answer a = measure("chain", world_of(nr, nr - 1, next_owner), before_mb);
 
 		EXPECT_EQ(0, a.nr_stuck);
 		EXPECT_EQ(0, a.nr_cores);
@@ -140,7 +146,8 @@ TEST(chain_is_free_at_every_size)
 TEST(pairs_are_cores_of_their_own_at_every_size)
 {
 	for (uint32_t nr = 1000; nr <= MAX_TASKS; nr *= 10) {
-		struct answer a = measure("pairs", world_of(nr, nr, other_owner));
+		long before_mb = max_rss_mb();
+		struct answer a = measure("pairs", world_of(nr, nr, other_owner), before_mb);
 
 		EXPECT_EQ(nr, a.nr_stuck);
 		EXPECT_EQ(nr / 2, a.nr_cores);
@@ -151,7 +158,8 @@ TEST(pairs_are_cores_of_their_own_at_every_size)
 TEST(tree_of_victims_is_no_core_at_any_size)
 {
 	for (uint32_t nr = 1000; nr <= MAX_TASKS; nr *= 10) {
-		struct answer a = measure("tree", world_of(nr, nr, parent_owner));
+		long before_mb = max_rss_mb();
+		struct answer a = measure("tree", world_of(nr, nr, parent_owner), before_mb);
 
 		EXPECT_EQ(nr, a.nr_stuck);
 		EXPECT_EQ(1, a.nr_cores);
@@ -163,6 +171,7 @@ TEST(tree_of_victims_is_no_core_at_any_size)
 TEST(crowd_around_one_resource_at_every_size)
 {
 	for (uint32_t nr = 1000; nr <= MAX_TASKS; nr *= 10) {
+		long before_mb = max_rss_mb();
 		struct world *w = world_new(NULL, NULL);
 		struct answer a;
 		bool is_new;
@@ -174,7 +183,7 @@ TEST(crowd_around_one_resource_at_every_size)
 				       world_resource(w, "one", &is_new));
 		for (uint32_t i = 0; i < nr; i++)
 			world_add_releaser(w, 0, i);
-		a = measure("crowd", w);
+		a = measure("crowd", w, before_mb);
 		EXPECT_EQ(nr, a.nr_stuck);
 		EXPECT_EQ(1, a.nr_cores);
 		EXPECT_EQ(nr, a.nr_members);
