@@ -109,9 +109,11 @@ static int save(const char *file, const char *text, size_t size)
 static void explain_svg(int err)
 {
 	if (err == -ENOENT)
-		fprintf(stderr, "gridlock: graphviz's dot is not installed: install graphviz, or write a .dot file\n");
+		fprintf(stderr, "gridlock: graphviz's dot is not installed: install graphviz, or "
+				"write a .dot file\n");
 	else if (err == -ETIMEDOUT)
-		fprintf(stderr, "gridlock: dot takes too long for so large a graph: write a .dot file\n");
+		fprintf(stderr, "gridlock: dot takes too long for so large a graph: "
+				"write a .dot file\n");
 	else
 		fprintf(stderr, "gridlock: dot made no picture: %s\n", strerror(-err));
 }

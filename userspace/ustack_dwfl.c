@@ -5,187 +5,24 @@
  * (ustack.h). Runs in a child that can be killed.
  */
 #include <dwarf.h>
-#include <elfutils/libdwfl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include "proc.h"
 #include "ustack.h"
+#include "ustack_dwfl.h"
 #include "xalloc.h"
 
-#define MAX_FRAMES	64
 /* How far up a frame pointer is looked for, and how many are tried. */
 #define MAX_FRAME_BYTES	(64 * 1024)
 #define MAX_GUESSES	32
 
-#define CACHE_BYTES	4096
-
 /* DWARF numbers of x86-64 registers. */
 #define REG_BP		6
 #define REG_SP		7
-
-/** struct stop - a frame as far as it is known: where unwinding begins */
-struct stop {
-	uint64_t pc;
-	uint64_t sp;
-	/** @bp: the frame pointer; 0: not known */
-	uint64_t bp;
-	/** @called: 1: pc is the last byte of a call; 0: where the thread is */
-	int called;
-};
-
-/** struct unwinder - one thread under inspection */
-struct unwinder {
-	pid_t tgid;
-	pid_t tid;
-	struct proc_maps maps;
-	Dwfl *dwfl;
-	/** @from: where the unwinding under way begins */
-	struct stop from;
-	/** @at: [nr] the frames found; pc of callers is of the call itself */
-	struct stop at[MAX_FRAMES];
-	bool guessed[MAX_FRAMES];
-	uint32_t nr;
-	/** @cache: [CACHE_BYTES] memory of the process from cache_at on */
-	uint64_t cache_at;
-	bool cached;
-	unsigned char cache[CACHE_BYTES];
-};
-
-/* --- memory and files --- */
-
-static bool read_memory(const struct unwinder *u, uint64_t addr, void *buf, size_t size)
-{
-	struct iovec here = { buf, size }, there = { (void *)(uintptr_t)addr, size };
-
-	return process_vm_readv(u->tgid, &here, 1, &there, 1, 0) == (ssize_t)size;
-}
-
-static bool read_word(struct unwinder *u, uint64_t addr, uint64_t *ret)
-{
-	uint64_t at = addr & ~(uint64_t)(CACHE_BYTES - 1);
-
-	if (addr - at > CACHE_BYTES - sizeof(*ret))
-		return read_memory(u, addr, ret, sizeof(*ret));
-	if (!u->cached || u->cache_at != at) {
-		u->cached = read_memory(u, at, u->cache, CACHE_BYTES);
-		u->cache_at = at;
-		if (!u->cached)
-			return false;
-	}
-	memcpy(ret, &u->cache[addr - at], sizeof(*ret));
-	return true;
-}
-
-static bool is_file(int fd, const struct proc_map *map)
-{
-	struct stat st;
-
-	return !fstat(fd, &st) && st.st_ino == map->inode && S_ISREG(st.st_mode);
-}
-
-/*
- * The mapped file itself, whatever its path leads to by now and in whichever
- * mount namespace it is; where that takes more rights than there are, by path.
- */
-static int open_mapped(const struct unwinder *u, const struct proc_map *map)
-{
-	char path[4096 + 64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", u->tgid,
-		 (unsigned long long)map->start, (unsigned long long)map->end);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0) {
-		snprintf(path, sizeof(path), "/proc/%d/root%s", u->tgid, map->path);
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	}
-	if (fd >= 0 && !is_file(fd, map)) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
-static const struct proc_map *map_at(Dwfl_Module *mod, void **userdata)
-{
-	const struct unwinder *u = *userdata;
-	Dwarf_Addr start = 0;
-
-	dwfl_module_info(mod, NULL, &start, NULL, NULL, NULL, NULL, NULL);
-	return proc_maps_find(&u->maps, start);
-}
-
-static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
-		    char **file_name, Elf **elf)
-{
-	const struct proc_map *map = map_at(mod, userdata);
-
-	(void)name, (void)base, (void)elf;
-	if (!map)
-		return -1;
-	*file_name = xstrdup(map->path);
-	return open_mapped(*userdata, map);
-}
-
-/* Separate debug files are neither looked for here nor asked for elsewhere. */
-static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
-			  const char *file_name, const char *link, GElf_Word crc, char **ret)
-{
-	(void)mod, (void)userdata, (void)name, (void)base;
-	(void)file_name, (void)link, (void)crc, (void)ret;
-	return -1;
-}
-
-static const Dwfl_Callbacks file_callbacks = {
-	.find_elf = find_elf,
-	.find_debuginfo = find_debuginfo,
-};
-
-static bool same_file(const struct proc_map *a, const struct proc_map *b)
-{
-	return a->inode == b->inode && a->dev_major == b->dev_major &&
-	       a->dev_minor == b->dev_minor && !strcmp(a->path, b->path);
-}
-
-static void report_module(struct unwinder *u, const struct proc_map *first, uint64_t end)
-{
-	Dwfl_Module *mod;
-	void **userdata;
-
-	/* Of other offsets libdwfl cannot tell where the file's addresses are. */
-	if (first->offset)
-		return;
-	mod = dwfl_report_module(u->dwfl, first->path, first->start, end);
-	if (!mod)
-		return;
-	dwfl_module_info(mod, &userdata, NULL, NULL, NULL, NULL, NULL, NULL);
-	*userdata = u;
-}
-
-/* Mappings of one file in a row, if any can be executed, are a module. */
-static void report_modules(struct unwinder *u)
-{
-	uint32_t last;
-
-	dwfl_report_begin(u->dwfl);
-	for (uint32_t i = 0; i < u->maps.nr; i = last + 1) {
-		const struct proc_map *map = &u->maps.map[i];
-		bool executable = map->executable;
-
-		for (last = i; last + 1 < u->maps.nr && same_file(map, map + last + 1 - i); last++)
-			executable |= u->maps.map[last + 1].executable;
-		if (map->inode && executable)
-			report_module(u, map, u->maps.map[last].end);
-	}
-	dwfl_report_end(u->dwfl, NULL, NULL);
-}
 
 /* --- unwinding --- */
 
@@ -201,7 +38,8 @@ static pid_t next_thread(Dwfl *dwfl, void *arg, void **thread)
 
 static bool get_thread(Dwfl *dwfl, pid_t tid, void *arg, void **thread)
 {
-	(void)dwfl, (void)tid;
+	(void)dwfl;
+	(void)tid;
 	*thread = arg;
 	return true;
 }
@@ -209,7 +47,7 @@ static bool get_thread(Dwfl *dwfl, pid_t tid, void *arg, void **thread)
 static bool memory_read(Dwfl *dwfl, Dwarf_Addr addr, Dwarf_Word *result, void *arg)
 {
 	uint64_t word;
-	bool read = read_word(arg, addr, &word);
+	bool read = unwinder_word(arg, addr, &word);
 
 	(void)dwfl;
 	*result = read ? word : 0;
@@ -329,7 +167,7 @@ static enum call call_before(const struct unwinder *u, uint64_t pc, uint64_t *ta
 	unsigned char code[7];
 	int32_t distance;
 
-	if (!map || !map->executable || !read_memory(u, pc - sizeof(code), code, sizeof(code)))
+	if (!map || !map->executable || !unwinder_read(u, pc - sizeof(code), code, sizeof(code)))
 		return CALL_NONE;
 	if (code[2] == 0xe8) {
 		memcpy(&distance, &code[3], sizeof(distance));
@@ -348,7 +186,7 @@ static bool is_frame(struct unwinder *u, uint64_t bp, uint64_t *ret_ret)
 {
 	uint64_t saved, target;
 
-	if (!read_word(u, bp, &saved) || !read_word(u, bp + 8, ret_ret))
+	if (!unwinder_word(u, bp, &saved) || !unwinder_word(u, bp + 8, ret_ret))
 		return false;
 	return (!saved || saved > bp) && !(saved % 8) && call_before(u, *ret_ret, &target);
 }
@@ -385,7 +223,7 @@ static uint64_t bp_by_prologue(struct unwinder *u, uint64_t pc, uint64_t sp)
 	const unsigned char *at;
 	int32_t bytes;
 
-	if (!function_at(u, pc, &offset) || !read_memory(u, pc - offset, code, sizeof(code)))
+	if (!function_at(u, pc, &offset) || !unwinder_read(u, pc - offset, code, sizeof(code)))
 		return 0;
 	at = memmem(code, 16, mov, sizeof(mov));
 	if (!at)
@@ -511,10 +349,8 @@ static int begin(struct unwinder *u, const char *state)
 	    sscanf(state, "-1 %llx %llx", &sp, &pc) != 2)
 		return -EAGAIN;
 	u->from = (struct stop){ .pc = pc, .sp = sp };
-	u->dwfl = dwfl_begin(&file_callbacks);
-	if (!u->dwfl)
+	if (unwinder_open(u))
 		return -ENOMEM;
-	report_modules(u);
 	return dwfl_attach_state(u->dwfl, NULL, u->tid, &thread_callbacks, u) ? 0 : -ENOEXEC;
 }
 

@@ -6,6 +6,9 @@
 
 ssize_t ustack_read(pid_t tgid, pid_t tid, char *buf, size_t size)
 {
-	(void)tgid, (void)tid, (void)buf, (void)size;
+	(void)tgid;
+	(void)tid;
+	(void)buf;
+	(void)size;
 	return -ENOSYS;
 }

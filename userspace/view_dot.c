@@ -104,10 +104,11 @@ static void print_resource(const struct picture *p, FILE *out, uint32_t r)
 {
 	const struct resource *resource = &p->w->resources[r];
 	bool in_core = p->core[r];
+	const char *line = in_core ? paint[p->role[p->waiter[r]]].line : "gray40";
 
-	fprintf(out, "  r%u [shape=ellipse, color=\"%s\", style=\"filled%s\", fillcolor=\"%s\", label=\"",
-		r, in_core ? paint[p->role[p->waiter[r]]].line : "gray40",
-		resource->unknown ? ",dashed" : "", resource->dead ? "gray80" : "white");
+	fprintf(out, "  r%u [shape=ellipse, color=\"%s\", style=\"filled%s\", ", r, line,
+		resource->unknown ? ",dashed" : "");
+	fprintf(out, "fillcolor=\"%s\", label=\"", resource->dead ? "gray80" : "white");
 	print_words(out, describe_wait(wait_of(p->w, p->waiter[r])));
 	if (resource->dead && resource->dead_tid)
 		fprintf(out, "\\nits owner %d is gone", resource->dead_tid);

@@ -78,7 +78,7 @@ compile() {
 }
 
 build_all() {
-	local source name skip="main $([ -n "$libdw" ] && echo ustack_none || echo ustack_dwfl)"
+	local source name skip="main $([ -n "$libdw" ] && echo ustack_none || echo ustack_dwfl ustack_modules)"
 	for source in "$reader"/*.c; do
 		name=$(basename "$source" .c)
 		[[ $name == cmd_* || " $skip " == *" $name "* ]] ||

@@ -25,7 +25,6 @@
 /* Called through a pointer that can be written, so that no call is left out. */
 static void (*volatile go)(int depth);
 
-
 IN_FRAME void sleep_in_here(int depth)
 {
 	volatile char stale[600];
