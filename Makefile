@@ -65,9 +65,12 @@ install: all
 	$(MAKE) -C "$(KDIR)" M="$(CURDIR)" \
 		$(if $(DESTDIR),INSTALL_MOD_PATH="$(DESTDIR)") modules_install
 	install -D -m 755 userspace/gridlock "$(DESTDIR)$(PREFIX)/bin/gridlock"
+	install -D -m 644 userspace/man/gridlock.8 \
+		"$(DESTDIR)$(PREFIX)/share/man/man8/gridlock.8"
 
 uninstall:
-	rm -f "$(DESTDIR)$(PREFIX)/bin/gridlock"
+	rm -f "$(DESTDIR)$(PREFIX)/bin/gridlock" \
+		"$(DESTDIR)$(PREFIX)/share/man/man8/gridlock.8"
 	for dir in updates extra; do \
 		dir="$(DESTDIR)/lib/modules/$(KVER)/$$dir"; \
 		test ! -d "$$dir" || find "$$dir" -name 'gridlock.ko*' -delete; \
