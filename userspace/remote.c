@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -166,24 +167,30 @@ static bool child_is_runnable(const struct remote *r)
 }
 
 /* One packet by the moment @end_ns, or later if the child gets no CPU; the bytes or -1. */
-static ssize_t receive(const struct remote *r, void *buf, size_t size, uint64_t end_ns)
+static ssize_t receive(const struct remote *r, struct msghdr *packet, uint64_t end_ns)
 {
 	struct pollfd pfd = { .fd = r->fd, .events = POLLIN };
+	ssize_t got = recvmsg(r->fd, packet, MSG_DONTWAIT);
 	int patience = MAX_PATIENCE;
 
-	for (;;) {
+	/* Of answers to questions asked ahead, the next is mostly there. */
+	while (got < 0 && errno == EAGAIN) {
 		uint64_t now = now_ns();
 		int left = now < end_ns ? (end_ns - now) / 1000000 + 1 : 0;
 		int ready = poll(&pfd, 1, left);
 
 		if (ready > 0)
-			return recv(r->fd, buf, size, 0);
-		if (ready < 0 && errno == EINTR)
+			return recvmsg(r->fd, packet, 0);
+		if (ready < 0 && errno == EINTR) {
+			errno = EAGAIN;
 			continue;
+		}
 		if (ready < 0 || !patience-- || !child_is_runnable(r))
 			return -1;
 		end_ns = now + READ_DEADLINE_MS * 1000000ULL;
+		errno = EAGAIN;
 	}
+	return got;
 }
 
 /* The read missed its deadline: count it and go on with another child. */
@@ -206,13 +213,19 @@ static bool send_question(struct remote *r, const struct question *q)
 static ssize_t receive_answer(struct remote *r, const struct question *q, char *buf)
 {
 	uint64_t began = now_ns(), end = began + deadline_ms(r, q->what) * 1000000;
-	int64_t head;
+	int64_t head, got;
+	struct iovec part[] = { { &head, sizeof(head) }, { buf, buf ? q->len : 0 } };
+	struct msghdr packet = { .msg_iov = part, .msg_iovlen = 2 };
 
-	if (receive(r, &head, sizeof(head), end) != sizeof(head))
+	got = receive(r, &packet, end) - (ssize_t)sizeof(head);
+	if (got < 0)
 		return give_up(r, q->tgid, began);
-	for (int64_t got = 0; buf && got < head;) {
-		ssize_t n = receive(r, buf + got, head - got, end);
+	while (buf && got < head) {
+		ssize_t n;
 
+		part[0] = (struct iovec){ buf + got, head - got };
+		packet.msg_iovlen = 1;
+		n = receive(r, &packet, end);
 		if (n <= 0)
 			return give_up(r, q->tgid, began);
 		got += n;

@@ -88,10 +88,13 @@ static ssize_t answer_socket_timed(const struct question *q)
 static void send_answer(int fd, ssize_t result, const char *buf)
 {
 	int64_t head = result;
+	size_t first = !buf || result < 0 ? 0 : result < CHUNK ? result : CHUNK;
+	struct iovec part[] = { { &head, sizeof(head) }, { (void *)buf, first } };
+	struct msghdr packet = { .msg_iov = part, .msg_iovlen = 2 };
 
-	if (send(fd, &head, sizeof(head), MSG_NOSIGNAL) < 0)
+	if (sendmsg(fd, &packet, MSG_NOSIGNAL) < 0)
 		_exit(0);
-	for (ssize_t sent = 0; buf && sent < result; sent += CHUNK) {
+	for (ssize_t sent = first; first && sent < result; sent += CHUNK) {
 		size_t left = result - sent;
 
 		if (send(fd, buf + sent, left < CHUNK ? left : CHUNK, MSG_NOSIGNAL) < 0)
