@@ -119,6 +119,17 @@ def waits_for_flock():
     return sum("lock" in wchan(tid) for tid in map(int, filter(str.isdigit, os.listdir("/proc"))))
 
 
+def explained_flocks():
+    """Both tasks called flock; a slow machine may leave some out, and say so, for a time."""
+    for _ in range(5):
+        report = Report()
+        tasks = [t for f in report.findings for t in f["tasks"] if t["comm"] == "flock"]
+        claim(len(tasks) == 2, brief(report.findings))
+        if not any("left out" in task.get("no_user_stack", "") for task in tasks):
+            break
+    return tasks
+
+
 def task_of_a_namespace_tells_its_number_there():
     with tempfile.TemporaryDirectory() as folder:
         paths = [os.path.join(folder, name) for name in "ab"]
@@ -128,9 +139,7 @@ def task_of_a_namespace_tells_its_number_there():
                 shell.stdin.write(b"\n")
                 shell.stdin.flush()
             wait_until(lambda: waits_for_flock() >= 2, "both flocks wait")
-            report = Report()
-            tasks = [t for f in report.findings for t in f["tasks"] if t["comm"] == "flock"]
-            claim(len(tasks) == 2, brief(report.findings))
+            tasks = explained_flocks()
             own = os.stat("/proc/self/ns/pid").st_ino
             spaces = {task["pid_ns"] for task in tasks}
             claim(len(spaces) == 2 and own not in spaces, f"namespaces are {spaces}, ours {own}")
