@@ -11,10 +11,14 @@
 
 #include "fdscan.h"
 #include "remote.h"
+#include "resolve.h"
 #include "world.h"
 #include "xalloc.h"
 
 #define PATH_SIZE	64
+
+/* Descriptors between two looks at the clock. */
+#define LOOK_AT_CLOCK	1024
 
 /* Enough of a link to tell a pipe or socket with its number, or a path. */
 #define LINK_SIZE	48
@@ -96,12 +100,13 @@ static int scan_fd(struct fdscan *scan, DIR *dir, const char *name, uint32_t tab
 	return 0;
 }
 
-/* 0; -ESRCH: the thread is gone; or another error */
-static int scan_table(struct fdscan *scan, uint32_t table)
+/* 0; -ESRCH: the thread is gone; or another error; -ETIME: the look's time is over */
+static int scan_table(const struct world *w, struct fdscan *scan, uint32_t table)
 {
 	struct fd_table *t = &scan->tables[table];
 	struct dirent *entry;
 	char path[PATH_SIZE];
+	unsigned int nr = 0;
 	int err = 0;
 	DIR *dir;
 
@@ -109,9 +114,12 @@ static int scan_table(struct fdscan *scan, uint32_t table)
 	dir = opendir(path);
 	if (!dir)
 		return errno == ENOENT ? -ESRCH : -errno;
-	for (errno = 0; !err && (entry = readdir(dir)); errno = 0)
+	for (errno = 0; !err && (entry = readdir(dir)); errno = 0) {
 		if (entry->d_name[0] != '.')
 			err = scan_fd(scan, dir, entry->d_name, table);
+		if (++nr % LOOK_AT_CLOCK == 0 && world_too_late(w))
+			err = -ETIME;
+	}
 	err = err ?: -errno;
 	closedir(dir);
 	return err == -ENOENT ? -ESRCH : err;
@@ -151,7 +159,7 @@ static bool shares_table(struct world *w, struct fdscan *scan, const struct fd_t
 static bool scan_task(struct world *w, struct fdscan *scan, uint32_t task)
 {
 	uint32_t table = add_table(scan, &w->tasks[task]);
-	int err = scan_table(scan, table);
+	int err = scan_table(w, scan, table);
 
 	if (err == -EACCES || err == -EPERM)
 		w->unseen.denied_reads++;
@@ -189,6 +197,11 @@ static void scan_all(struct world *w, struct fdscan *scan)
 		const uint32_t *tasks;
 		uint32_t nr;
 
+		if (world_too_late(w)) {
+			scan->incomplete = true;
+			w->unseen.not_looked++;
+			return;
+		}
 		if (w->tasks[i].kthread)
 			continue;
 		nr = world_process(w, w->tasks[i].tgid, &tasks);
@@ -366,8 +379,9 @@ const struct fdscan *fdscan_files(struct world *w)
 		return scan;
 	scan->files_done = true;
 	scan->files_incomplete = scan->incomplete || file_locks_read(&scan->held);
-	for (uint32_t i = 0; i < scan->nr_files; i++)
+	for (uint32_t i = 0; i < scan->nr_files && !world_too_late(w); i++)
 		scan_file(w, scan, &scan->files[i]);
+	scan->files_incomplete |= world_too_late(w);
 	return scan;
 }
 
@@ -382,6 +396,10 @@ const struct fdscan *fdscan_eventfds(struct world *w)
 
 		if (scan->anons[i].anon != FD_ANON_EVENTFD)
 			continue;
+		if (world_too_late(w)) {
+			scan->incomplete = true;
+			break;
+		}
 		err = fd_info_read(w, table->tgid, table->tid, scan->anons[i].fd, &info);
 		if (err != -ENOENT && err != -ESRCH && info.eventfd_id < 0)
 			scan->incomplete = true;
@@ -399,6 +417,9 @@ static bool hides(struct world *w, const struct fdscan *scan, const struct fd_en
 	struct fd_info info;
 	bool found;
 
+	/* Not looked for is not proven absent. */
+	if (world_too_late(w))
+		return true;
 	if (fd_info_read(w, table->tgid, table->tid, end->fd, &info))
 		return false;
 	found = info.nr_hidden;

@@ -131,7 +131,7 @@ static void resolve_batch(struct world *w, struct sleeper *s, uint32_t nr)
 		resolve_sleeper(w, &s[i]);
 }
 
-static bool too_late(const struct world *w)
+bool world_too_late(const struct world *w)
 {
 	return w->deadline_ns && now_ns() >= w->deadline_ns;
 }
@@ -139,7 +139,7 @@ static bool too_late(const struct world *w)
 static void resolve_sleepers(struct world *w, struct sleeper *s, uint32_t nr)
 {
 	for (uint32_t i = 0; i < nr; i += BATCH) {
-		if (too_late(w)) {
+		if (world_too_late(w)) {
 			w->unseen.not_looked += nr - i;
 			return;
 		}

@@ -77,4 +77,7 @@ extern const struct resolver resolve_child;
 struct world *world_look(const struct snapshot *snap, struct remote *remote,
 			 const pid_t *only, uint32_t nr_only, uint64_t deadline_ns);
 
+/** world_too_late() - is the time for this look over: what is left counts as not seen */
+bool world_too_late(const struct world *w);
+
 #endif /* RESOLVE_H */

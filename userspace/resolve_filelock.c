@@ -207,6 +207,9 @@ uint32_t filelock_held(struct world *w, const struct fdscan *scan, const struct 
 	return index;
 }
 
+/* So many locks alike are told apart: each is compared with each. */
+#define MAX_ALIKE	64
+
 /* --- locks that look alike ----------------------------------------------------- */
 
 static uint32_t nr_alike(const struct fdscan *scan, const struct file_lock *held)
@@ -300,10 +303,12 @@ static void add_holders(struct world *w, struct wait *wait, const struct fdscan 
 {
 	for (uint32_t i = 0; i < scan->held.nr; i++) {
 		const struct file_lock *held = &scan->held.lock[i];
+		uint32_t alike;
 
 		if (!conflicts(held, &want->lock))
 			continue;
-		if (held->class != FILE_LOCK_POSIX && nr_alike(scan, held) > 1)
+		alike = held->class == FILE_LOCK_POSIX ? 1 : nr_alike(scan, held);
+		if (alike > 1 && alike <= MAX_ALIKE)
 			add_alike(w, wait, scan, held, want->fd);
 		else if (!is_own(scan, held, wait->task, info))
 			world_block_on(w, wait, filelock_held(w, scan, held));

@@ -170,6 +170,10 @@ static void add_sharers(struct world *w, const struct task *t, int fd, uint32_t 
 
 		if (end->anon != FD_ANON_EPOLL)
 			continue;
+		if (world_too_late(w)) {
+			w->resources[resource].unknown = true;
+			return;
+		}
 		same = remote_same_file(w->remote, t->tgid, t->tid, fd, table->tid, end->fd);
 		if (same > 0)
 			fdscan_add_releasers(w, scan, end->table, resource);
