@@ -3,23 +3,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/kcmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "futex_owner.h"
+#include "remote.h"
 #include "xalloc.h"
 
 /* The initial PID namespace; fixed since Linux 3.8 (include/linux/proc_ns.h). */
 #define INITIAL_PID_NS	"pid:[4026531836]"
-
-/* kcmp() can block behind an exec of the other process. */
-#define KCMP_LIMIT_US	200000
 
 /** struct space - what was read of a process, each part once */
 struct space {
@@ -215,28 +209,11 @@ static uint32_t *namesakes(struct world *w, pid_t number, uint32_t *nr_ret)
 }
 
 /* Does process @tgid share the address space of @other? 1, 0, or -1: not known. */
-static int shares_memory(pid_t tgid, pid_t other)
+static int shares_memory(struct world *w, pid_t tgid, pid_t other)
 {
-	struct itimerval limit = { .it_value.tv_usec = KCMP_LIMIT_US };
-	pid_t child = fork();
-	int status;
+	int same = remote_kcmp(w->remote, tgid, tgid, other, KCMP_VM);
 
-	if (child < 0)
-		return -1;
-	if (!child) {
-		long differs;
-
-		signal(SIGALRM, SIG_DFL);
-		setitimer(ITIMER_REAL, &limit, NULL);
-		differs = syscall(SYS_kcmp, tgid, other, KCMP_VM, 0, 0);
-		_exit(differs < 0 ? 2 : differs > 0);
-	}
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return -1;
-	if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
-		return -1;
-	return !WEXITSTATUS(status);
+	return same < 0 ? -1 : same;
 }
 
 /* Does process @tgid share the place at @offset of what @map maps? -1: not known. */
@@ -286,10 +263,29 @@ static bool is_new_task(const struct world *w, pid_t tid)
 	return world_find_task(w, tid) == NO_INDEX && !access(path, F_OK);
 }
 
+/*
+ * A child made to share memory, by vfork() or clone(), goes by its maker's
+ * number as far as glibc knows: whose word it is cannot be told. Only to prove
+ * what was found.
+ */
+static bool has_double(struct world *w, pid_t tgid)
+{
+	for (uint32_t t = 0; w->thorough && t < w->nr_tasks; t++) {
+		const struct task *child = &w->tasks[t];
+
+		if (child->ppid == tgid && child->tid == child->tgid && !child->exiting &&
+		    shares_memory(w, tgid, child->tgid))
+			return true;
+	}
+	return false;
+}
+
 /* One that has exited is no owner any more: its memory goes on without it. */
-static enum owner alive(const struct world *w, uint32_t task, uint32_t *task_ret)
+static enum owner alive(struct world *w, uint32_t task, uint32_t *task_ret)
 {
 	*task_ret = task;
+	if (has_double(w, w->tasks[task].tgid))
+		return OWNER_UNKNOWN;
 	return w->tasks[task].exiting ? OWNER_GONE : OWNER_TASK;
 }
 
@@ -311,7 +307,7 @@ static void match_add(struct match *match, int is, uint32_t task)
 	}
 }
 
-static enum owner match_result(const struct world *w, const struct match *match,
+static enum owner match_result(struct world *w, const struct match *match,
 			       uint32_t *task_ret)
 {
 	if (match->unsure || match->nr > 1)
@@ -327,7 +323,7 @@ static enum owner owner_elsewhere(struct world *w, pid_t tgid, pid_t number, uin
 
 	for (uint32_t i = 0; i < nr; i++)
 		if (w->tasks[tasks[i]].tgid != tgid && !w->tasks[tasks[i]].exiting)
-			match_add(&match, shares_memory(tgid, w->tasks[tasks[i]].tgid), tasks[i]);
+			match_add(&match, shares_memory(w, tgid, w->tasks[tasks[i]].tgid), tasks[i]);
 	free(tasks);
 	return match_result(w, &match, task_ret);
 }
@@ -343,18 +339,25 @@ static enum owner owner_private(struct world *w, pid_t tgid, pid_t number, uint3
 	return owner_elsewhere(w, tgid, number, task_ret);
 }
 
+/*
+ * A thread of that number that does not map the place may have unmapped it, as
+ * programs that see large files through a window do, and can map it again.
+ */
 static enum owner owner_shared(struct world *w, const struct proc_map *map, uint64_t offset,
 			       pid_t number, uint32_t *task_ret)
 {
 	struct match match = { 0 };
 	uint32_t nr, *tasks = namesakes(w, number, &nr);
+	bool may_map = false;
 
-	for (uint32_t i = 0; i < nr; i++)
-		if (!w->tasks[tasks[i]].exiting)
-			match_add(&match, maps_place(w, w->tasks[tasks[i]].tgid, map, offset),
-				  tasks[i]);
+	for (uint32_t i = 0; i < nr; i++) {
+		if (w->tasks[tasks[i]].exiting)
+			continue;
+		may_map = true;
+		match_add(&match, maps_place(w, w->tasks[tasks[i]].tgid, map, offset), tasks[i]);
+	}
 	free(tasks);
-	if (!match.nr && (!w->futexes->complete || is_new_task(w, number)))
+	if (!match.nr && (may_map || !w->futexes->complete || is_new_task(w, number)))
 		return OWNER_UNKNOWN;
 	return match_result(w, &match, task_ret);
 }

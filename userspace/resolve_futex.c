@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "futex_glibc.h"
 #include "futex_guess.h"
 #include "futex_owner.h"
 #include "proc.h"
@@ -104,25 +105,6 @@ static bool sleeps(const struct sleeper *s)
 	return false;
 }
 
-/* Was the call made by code of glibc? Of others the words may mean other things. */
-static bool called_by_glibc(struct world *w, const struct sleeper *s)
-{
-	static const char *const names[] = {
-		"libc.so.6", "libc-2.", "libpthread.so.0", "libpthread-2.",
-	};
-	const struct proc_map *map;
-	const char *name;
-
-	if (s->nr < 0)
-		return false;
-	map = futex_map(w, w->tasks[s->task].tgid, s->pc);
-	name = map ? strrchr(map->path, '/') : NULL;
-	for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strncmp(name + 1, names[i], strlen(names[i])))
-			return true;
-	return false;
-}
-
 /* Shared memory is one place for all who map it; other memory is its process's. */
 static char *identity(struct world *w, pid_t tgid, uint64_t addr)
 {
@@ -163,8 +145,9 @@ static enum owner find_thread(struct world *w, uint32_t self, const struct futex
 	pid_t tgid = w->tasks[self].tgid;
 	const struct proc_map *map = futex_map(w, tgid, guess->addr);
 
-	*task_ret = map && !map->shared && !map->inode ? futex_thread(w, tgid, guess->number) :
-							 NO_INDEX;
+	*task_ret = NO_INDEX;
+	if (map && !map->shared && !map->inode && glibc_is_tid(w, tgid, guess->addr))
+		*task_ret = futex_thread(w, tgid, guess->number);
 	if (*task_ret == NO_INDEX || *task_ret == self || w->tasks[*task_ret].exiting)
 		return OWNER_UNKNOWN;
 	return OWNER_TASK;
@@ -206,7 +189,7 @@ static struct holder find_holder(struct world *w, const struct sleeper *s,
 	struct futex_guess again;
 
 	/* What a PI word means is the kernel's business, not a library's. */
-	if (guess->object != OBJECT_PI_MUTEX && !called_by_glibc(w, s))
+	if (guess->object != OBJECT_PI_MUTEX && !glibc_called(w, s))
 		holder.evidence = EVIDENCE_INFERRED;
 	holder.owner = find_owner(w, s->task, guess, holder.evidence, &holder.task);
 	if (!w->thorough)
