@@ -3,8 +3,10 @@
  * resolve_child - waits for children to end: wait4(2) and waitid(2).
  *
  * Any live thread of a child can end it. A call for one child needs that one,
- * a call for several any of them. A tracer waits by the same calls for what it
- * traces, which need not be children: then somebody unseen can end the wait.
+ * a call for several any of them, and those yet to come: another thread can
+ * make one, and a reaper gets the orphans among its descendants. A tracer waits
+ * by the same calls for what it traces, which need not be children: then
+ * somebody unseen can end the wait.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -115,16 +117,10 @@ static bool has_number(const struct task *child, pid_t number)
 	return !proc_ids(child->tgid, child->tgid, &ids) && ids.nested && ids.ns_tid == number;
 }
 
-static bool is_meant(const struct call *call, const struct task *parent, const struct task *child)
+/* A child can change its group: one of another group may come to be meant. */
+static bool is_for_several(const struct call *call)
 {
-	switch (call->who) {
-	case WHO_ANY:
-		return true;
-	case WHO_GROUP:
-		return proc_pgrp(child->tgid) == (call->id ?: proc_pgrp(parent->tgid));
-	default:
-		return has_number(child, call->id);
-	}
+	return call->who == WHO_ANY || call->who == WHO_GROUP;
 }
 
 static void add_child(struct world *w, struct wait *wait, const struct task *child)
@@ -144,6 +140,66 @@ static void add_child(struct world *w, struct wait *wait, const struct task *chi
 		wait->unknown_releaser = true;
 }
 
+/* Is @task below @tgid, but no child of it? */
+static bool is_descendant(const struct world *w, const struct task *task, pid_t tgid)
+{
+	uint32_t depth = 0, at;
+	pid_t parent = task->ppid;
+
+	for (; parent > 0 && parent != tgid && depth < w->nr_tasks; depth++) {
+		at = world_find_task(w, parent);
+		parent = at == NO_INDEX ? 0 : w->tasks[at].ppid;
+	}
+	return depth && parent == tgid;
+}
+
+/* Is it the process that gets the orphans of its PID namespace? */
+static bool is_init(const struct task *t)
+{
+	struct proc_ids ids;
+
+	return t->tgid == 1 || (!proc_ids(t->tgid, t->tgid, &ids) && ids.nested && ids.ns_tid == 1);
+}
+
+/*
+ * The orphans that can be handed down. Only init is known for a reaper: /proc
+ * does not tell of PR_SET_CHILD_SUBREAPER. Only to prove what was found.
+ */
+static void add_orphans(struct world *w, struct wait *wait, uint32_t index)
+{
+	const struct task *parent = &w->tasks[wait->task];
+	bool init = is_init(parent);
+
+	for (uint32_t t = 0; w->thorough && t < w->nr_tasks; t++) {
+		if (w->tasks[t].exiting || !is_descendant(w, &w->tasks[t], parent->tgid))
+			continue;
+		if (init)
+			world_add_releaser(w, index, t);
+		else
+			world_cap(wait, VERDICT_LIKELY,
+				  "a descendant could become a child of the waiting process");
+	}
+}
+
+static void add_children_to_come(struct world *w, struct wait *wait)
+{
+	const struct task *parent = &w->tasks[wait->task];
+	const uint32_t *threads;
+	uint32_t nr = world_process(w, parent->tgid, &threads), index;
+	char key[48];
+	bool new;
+
+	snprintf(key, sizeof(key), "children of %d to come", parent->tid);
+	index = world_resource(w, key, &new);
+	w->resources[index].evidence = EVIDENCE_READ;
+	for (uint32_t i = 0; i < nr; i++)
+		if (threads[i] != wait->task && !w->tasks[threads[i]].exiting)
+			world_add_releaser(w, index, threads[i]);
+	add_orphans(w, wait, index);
+	if (w->resources[index].nr_releasers)
+		world_block_on(w, wait, index);
+}
+
 static void add_children(struct world *w, struct wait *wait, const struct call *call)
 {
 	const struct task *parent = &w->tasks[wait->task];
@@ -152,9 +208,11 @@ static void add_children(struct world *w, struct wait *wait, const struct call *
 		const struct task *child = &w->tasks[t];
 
 		if (child->tid == child->tgid && child->ppid == parent->tgid &&
-		    is_meant(call, parent, child))
+		    (is_for_several(call) || has_number(child, call->id)))
 			add_child(w, wait, child);
 	}
+	if (is_for_several(call))
+		add_children_to_come(w, wait);
 	if (!wait->nr_blockers || is_tracer(w, parent->tgid))
 		wait->unknown_releaser = true;
 }
