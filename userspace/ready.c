@@ -38,6 +38,18 @@ bool ready_call(const struct sleeper *s, struct ready *ret)
 	}
 }
 
+/* A call goes on with the file it began with, whatever the number means now. */
+static bool has_company(const struct world *w, pid_t tgid)
+{
+	const uint32_t *tasks;
+	uint32_t nr = world_process(w, tgid, &tasks);
+
+	for (uint32_t i = 0; i < nr && nr > 1; i++)
+		if (w->tasks[tasks[i]].tid != tgid && !w->tasks[tasks[i]].exiting)
+			return true;
+	return false;
+}
+
 struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t kind)
 {
 	const struct task *t = &w->tasks[s->task];
@@ -45,6 +57,9 @@ struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t k
 
 	/* One resource, whoever may release it: known ones beside unknown ones are no help. */
 	wait->needs = NEEDS_ANY;
+	if (has_company(w, t->tgid))
+		world_cap(wait, VERDICT_LIKELY,
+			  "another thread may have replaced the descriptor since the wait began");
 	wait->timed = proc_timed(t->tgid, t->tid);
 	wait->interruptible = true;
 	wait->where = xstrdup(s->wchan);
