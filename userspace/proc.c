@@ -19,6 +19,9 @@
 
 #define PATH_SIZE	64
 
+/* 65,536 supplementary groups take less. */
+#define MAX_LONG	(4 << 20)
+
 /* Files that take no lock a stuck task can hold; bytes read, or -errno. */
 static ssize_t read_direct(const char *path, char *buf, size_t size)
 {
@@ -33,6 +36,31 @@ static ssize_t read_direct(const char *path, char *buf, size_t size)
 	if (got >= 0)
 		buf[got] = '\0';
 	return got;
+}
+
+/* As read_direct(), whole; to be freed. Lists of groups or timers have no end. */
+static char *read_long(const char *path, int *err_ret)
+{
+	size_t size = 4096, got = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *buf = xcalloc(1, size);
+	ssize_t n = -1;
+
+	while (fd >= 0 && got < MAX_LONG && (n = read(fd, buf + got, size - got - 1)) > 0) {
+		got += n;
+		if (got == size - 1) {
+			size *= 2;
+			buf = xreallocarray(buf, size, 1);
+		}
+	}
+	*err_ret = fd < 0 || n < 0 ? -errno : n ? -EFBIG : 0;
+	buf[got] = '\0';
+	if (fd >= 0)
+		close(fd);
+	if (!*err_ret)
+		return buf;
+	free(buf);
+	return NULL;
 }
 
 /* --- tasks --- */
@@ -116,18 +144,6 @@ void proc_tasks(struct world *w)
 	closedir(dir);
 }
 
-pid_t proc_pgrp(pid_t tgid)
-{
-	char path[PATH_SIZE], buf[1024], *close;
-	int pgrp;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", tgid);
-	if (read_direct(path, buf, sizeof(buf)) <= 0)
-		return -1;
-	close = strrchr(buf, ')');
-	return close && sscanf(close + 1, " %*c %*d %d", &pgrp) == 1 ? pgrp : -1;
-}
-
 /* --- one task --- */
 
 /* Large enough for any symbol's name; what proc_syscall() parses. */
@@ -208,26 +224,32 @@ static const char *find_line(const char *buf, const char *name)
 	return line ? line + strlen(name) : NULL;
 }
 
+static uint64_t find_signals(const char *buf, const char *name)
+{
+	const char *line = find_line(buf, name);
+
+	return line ? strtoull(line, NULL, 16) : 0;
+}
+
 int proc_ids(pid_t tgid, pid_t tid, struct proc_ids *ret)
 {
-	char path[PATH_SIZE], buf[4096];
+	char path[PATH_SIZE], *buf;
 	const char *line;
-	ssize_t got;
-	int nr = 0;
+	int nr = 0, err;
 
 	*ret = (struct proc_ids){ 0 };
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", tgid, tid);
-	got = read_direct(path, buf, sizeof(buf));
-	if (got < 0)
-		return got;
+	buf = read_long(path, &err);
+	if (!buf)
+		return err;
 	/* The name comes first and is escaped: no line of it looks like another. */
 	line = find_line(buf, "\nNSpid:");
 	ret->ns_tid = line ? last_number(line, &nr) : tid;
 	ret->nested = nr > 1;
-	line = find_line(buf, "\nSigBlk:");
-	ret->blocked = line ? strtoull(line, NULL, 16) : 0;
-	line = find_line(buf, "\nSigCgt:");
-	ret->caught = line ? strtoull(line, NULL, 16) : 0;
+	ret->blocked = find_signals(buf, "\nSigBlk:");
+	ret->ignored = find_signals(buf, "\nSigIgn:");
+	ret->caught = find_signals(buf, "\nSigCgt:");
+	free(buf);
 	return 0;
 }
 
@@ -267,34 +289,47 @@ static bool timer_interrupts(const char *at, pid_t tid, uint64_t signals)
 
 /*
  * Is there a timer whose signal is among @signals? /proc does not tell which
- * are armed: one that runs a handler counts, as ending waits is what it is for.
+ * are armed: one that does something counts, as ending waits is what it is for.
+ * 1, 0, or -1: it cannot be told.
  */
-static bool has_timer(pid_t tgid, pid_t tid, uint64_t signals)
+static int has_timer(pid_t tgid, pid_t tid, uint64_t signals)
 {
-	char path[PATH_SIZE], buf[4096];
+	char path[PATH_SIZE], *buf;
+	int found = 0, err;
 	const char *at;
 
 	snprintf(path, sizeof(path), "/proc/%d/timers", tgid);
-	if (read_direct(path, buf, sizeof(buf)) <= 0)
-		return false;
-	for (at = find_line(buf, "\nsignal:"); at; at = find_line(at, "\nsignal:"))
-		if (timer_interrupts(at, tid, signals))
-			return true;
-	return false;
+	buf = read_long(path, &err);
+	if (!buf)
+		return err == -ENOENT ? 0 : -1;
+	for (at = find_line(buf, "\nsignal:"); at && !found; at = find_line(at, "\nsignal:"))
+		found = timer_interrupts(at, tid, signals);
+	free(buf);
+	return found;
+}
+
+/* Signals that do nothing unless they are handled. */
+static uint64_t harmless(void)
+{
+	return signal_bit(SIGCHLD) | signal_bit(SIGCONT) | signal_bit(SIGURG) |
+	       signal_bit(SIGWINCH);
 }
 
 enum timed proc_timed(pid_t tgid, pid_t tid)
 {
 	uint64_t interval = signal_bit(SIGALRM) | signal_bit(SIGVTALRM) | signal_bit(SIGPROF);
 	struct proc_ids ids;
-	uint64_t handled;
+	uint64_t deadly;
+	int timer;
 
 	if (proc_ids(tgid, tid, &ids))
 		return TIMED_UNKNOWN;
-	handled = ids.caught & ~ids.blocked;
-	if (handled && has_timer(tgid, tid, handled))
+	/* A signal that ends the process ends its wait too. */
+	deadly = ~ids.caught & ~ids.ignored & ~harmless();
+	timer = has_timer(tgid, tid, (ids.caught | deadly) & ~ids.blocked);
+	if (timer > 0)
 		return TIMED_YES;
-	return handled & interval ? TIMED_UNKNOWN : TIMED_NO;
+	return timer < 0 || ids.caught & ~ids.blocked & interval ? TIMED_UNKNOWN : TIMED_NO;
 }
 
 /* --- mappings --- */

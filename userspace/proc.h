@@ -19,9 +19,6 @@ struct remote;
 /** proc_tasks() - add every thread of the machine but the reader's own to @w */
 void proc_tasks(struct world *w);
 
-/** proc_pgrp() - process group of @tgid; -1 if it cannot be read */
-pid_t proc_pgrp(pid_t tgid);
-
 /** proc_tracer() - the process that traces a thread; 0: none; -1: cannot be read */
 pid_t proc_tracer(pid_t tgid, pid_t tid);
 
@@ -58,6 +55,8 @@ struct proc_ids {
 	uint64_t caught;
 	/** @blocked: signals blocked */
 	uint64_t blocked;
+	/** @ignored: signals ignored */
+	uint64_t ignored;
 };
 
 /** proc_ids() - from /proc/TID/status; 0 or -errno */
@@ -66,8 +65,8 @@ int proc_ids(pid_t tgid, pid_t tid, struct proc_ids *ret);
 /**
  * proc_timed() - can an armed timer's signal end an interruptible wait
  *
- * Return: TIMED_YES: there is a POSIX timer with a caught, unblocked signal
- * (whether it is armed, /proc does not say);
+ * Return: TIMED_YES: there is a POSIX timer with an unblocked signal that is
+ * caught or ends the process (whether it is armed, /proc does not say);
  * TIMED_UNKNOWN: SIGALRM, SIGVTALRM or SIGPROF is caught and unblocked and an
  * interval timer, which /proc does not list, could raise it; else TIMED_NO.
  */
