@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "look.h"
+#include "proc.h"
 #include "remote.h"
 #include "source.h"
 
@@ -17,6 +18,10 @@ struct remote *command_remote(void)
 
 	if (access("/proc/self/stat", R_OK)) {
 		fprintf(stderr, "gridlock: /proc: not mounted: mount -t proc proc /proc\n");
+		return NULL;
+	}
+	if (!proc_is_ours()) {
+		fprintf(stderr, "gridlock: /proc: it is of another PID namespace: mount one of this\n");
 		return NULL;
 	}
 	remote = remote_new();

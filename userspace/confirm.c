@@ -10,6 +10,11 @@
  * A state of S or D alone is not asleep: it is set before the task leaves the
  * CPU. /proc's wchan answers only for a task that is off the run queue (the
  * kernel's get_wchan() looks under the task's pi_lock).
+ *
+ * Off the run queue is not off the CPU: while a CPU that goes idle looks for
+ * work elsewhere, the task that leaves it can be woken and go on without being
+ * put on it again. Its time on the CPU tells. Asleep comes before generations
+ * in pass 3: a task that was woken since, but not run, is no sleeper.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,6 +35,8 @@ struct generations {
 	unsigned long long start_ticks;
 	/** @nr_runs: times it was put on a CPU (schedstat, third number) */
 	unsigned long long nr_runs;
+	/** @run_ns: time it spent there, up to when it left the queue (the first) */
+	unsigned long long run_ns;
 };
 
 /** struct member - a task under proof */
@@ -80,7 +87,7 @@ static bool read_generations(const struct member *m, struct generations *ret)
 		return false;
 	if (read_own_file(m, "schedstat", buf, sizeof(buf)))
 		return false;
-	return sscanf(buf, "%*u %*u %llu", &ret->nr_runs) == 1;
+	return sscanf(buf, "%llu %*u %llu", &ret->run_ns, &ret->nr_runs) == 2;
 }
 
 static enum proof read_asleep(struct remote *remote, const struct member *m)
@@ -106,14 +113,16 @@ static void pass_one(struct remote *remote, struct member *m)
 		m->proof = read_asleep(remote, m);
 }
 
-static void pass_three(struct member *m)
+static void pass_three(struct remote *remote, struct member *m)
 {
 	struct generations now;
 
+	if (m->proof == PROOF_HELD)
+		m->proof = read_asleep(remote, m);
 	if (m->proof == PROOF_FAILED)
 		return;
 	if (!read_generations(m, &now) || now.start_ticks != m->first.start_ticks ||
-	    now.nr_runs != m->first.nr_runs)
+	    now.nr_runs != m->first.nr_runs || now.run_ns != m->first.run_ns)
 		m->proof = PROOF_FAILED;
 }
 
@@ -225,7 +234,7 @@ struct look *look_confirm(struct remote *remote, const struct look *candidate,
 	}
 	look = look_take(remote, only, nr, limits);
 	for (uint32_t i = 0; i < nr; i++)
-		pass_three(&members[i]);
+		pass_three(remote, &members[i]);
 	judge(look, members, nr);
 	free(only);
 	free(members);

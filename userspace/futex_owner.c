@@ -12,9 +12,6 @@
 #include "remote.h"
 #include "xalloc.h"
 
-/* The initial PID namespace; fixed since Linux 3.8 (include/linux/proc_ns.h). */
-#define INITIAL_PID_NS	"pid:[4026531836]"
-
 /** struct space - what was read of a process, each part once */
 struct space {
 	pid_t tgid;
@@ -144,15 +141,6 @@ uint32_t futex_thread(struct world *w, pid_t tgid, pid_t number)
 	return task != NO_INDEX && w->tasks[task].tgid == tgid ? task : NO_INDEX;
 }
 
-/* Is no process hidden from the reader, by its rights or its PID namespace? */
-static bool sees_all(void)
-{
-	char ns[64] = "";
-
-	return !geteuid() && readlink("/proc/self/ns/pid", ns, sizeof(ns) - 1) > 0 &&
-	       !strcmp(ns, INITIAL_PID_NS);
-}
-
 static void scan_process(struct world *w, pid_t tgid)
 {
 	struct futex_cache *cache = w->futexes;
@@ -185,7 +173,7 @@ static const struct futex_cache *scan(struct world *w)
 	if (cache->scanned)
 		return cache;
 	cache->scanned = true;
-	cache->complete = sees_all();
+	cache->complete = proc_sees_all();
 	for (uint32_t i = 0; i < w->nr_tasks; i++)
 		if (w->tasks[i].tid == w->tasks[i].tgid && !w->tasks[i].kthread)
 			scan_process(w, w->tasks[i].tgid);

@@ -5,6 +5,7 @@
  * Each command is a file cmd_*.c; this one only picks it.
  */
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,6 +41,17 @@ static void print_help(FILE *out)
 	      out);
 }
 
+/* A verdict that nobody can read is none. */
+static int written(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	/* Who has gone and takes no more knows why. */
+	if (errno != EPIPE)
+		fprintf(stderr, "gridlock: standard output: %s\n", strerror(errno));
+	return EXIT_TROUBLE;
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
 	char *name = xasprintf("gridlock %s", command->name);
@@ -47,7 +59,7 @@ static int run(const struct command *command, int argc, char **argv)
 	/* argp and its messages call the program by argv[0]. */
 	argv[0] = name;
 	argp_err_exit_status = EXIT_TROUBLE;
-	return command->run(argc, argv);
+	return written(command->run(argc, argv));
 }
 
 int main(int argc, char **argv)

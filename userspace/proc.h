@@ -19,6 +19,12 @@ struct remote;
 /** proc_tasks() - add every thread of the machine but the reader's own to @w */
 void proc_tasks(struct world *w);
 
+/** proc_is_ours() - are the numbers in /proc those of the reader's own PID namespace? */
+bool proc_is_ours(void);
+
+/** proc_sees_all() - is no process hidden from the reader, by its rights or its PID namespace? */
+bool proc_sees_all(void);
+
 /** proc_tracer() - the process that traces a thread; 0: none; -1: cannot be read */
 pid_t proc_tracer(pid_t tgid, pid_t tid);
 

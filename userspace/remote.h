@@ -114,7 +114,11 @@ pid_t remote_pid(const struct remote *r);
 /** remote_is_child() - is @pid a child of ours, one given up and still there included */
 bool remote_is_child(const struct remote *r, pid_t pid);
 
-/** reader_close_inherited() - close every descriptor but 0, 1 and 2: the reader holds nothing */
+/**
+ * reader_close_inherited() - close every descriptor but 0, 1 and 2: the reader
+ * holds nothing. Of these, one that is closed is opened so that nothing else
+ * gets its number; to write there fails as before.
+ */
 void reader_close_inherited(void);
 
 #endif /* REMOTE_H */

@@ -7,6 +7,7 @@
 #include "describe.h"
 #include "explain.h"
 #include "look.h"
+#include "proc.h"
 #include "remote.h"
 #include "report.h"
 #include "text.h"
@@ -217,6 +218,8 @@ const char *report_partial(const struct report *r)
 {
 	if (geteuid() != 0)
 		return "not run as root: other users' tasks cannot be read";
+	if (!proc_sees_all())
+		return "in a PID namespace: tasks outside of it are not seen";
 	if (!r->module)
 		return "without the module: waits for kernel locks are not seen";
 	if (r->unseen.events_lost || r->unseen.waits_lost)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -58,13 +59,16 @@ static int read_all(int fd, char **ret, size_t *size_ret)
 int source_read(const char *name, char **ret, size_t *size_ret)
 {
 	char *path = xasprintf("%s/%s", source_dir(), name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* In a folder that is not the module's there can be a FIFO. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
 	int err;
 
 	if (fd < 0) {
 		err = -errno;
 	} else {
-		err = read_all(fd, ret, size_ret);
+		err = fstat(fd, &st) || !S_ISREG(st.st_mode) ? -EBADMSG :
+							       read_all(fd, ret, size_ret);
 		close(fd);
 	}
 	free(path);
