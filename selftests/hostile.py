@@ -4,8 +4,11 @@
 what only looks harmless is found.
 """
 
+import json
 import os
+import signal
 import subprocess
+import tempfile
 
 import gltest
 from gltest import Report, Scenario, brief, claim, claim_silent, gridlock, run
@@ -56,5 +59,66 @@ SITUATIONS = [
     is_found("deadly-timer", type="transient-cycle"),
 ]
 
+
+def descriptors_without_end_take_no_more_time():
+    """Report() fails if check ends too late; what it could not read, it says."""
+    with Hostile("many-descriptors"):
+        claim(not Report().json["complete"], "all was read in that time")
+
+
+def gridlock_by_shell(command):
+    """Run a shell command in which gridlock is started in an odd way."""
+    return subprocess.run(["sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=gltest.COMMAND_SECS, check=False)
+
+
+def claim_refused(command):
+    """Exit status 2, and one sentence on standard error."""
+    done = gridlock_by_shell(command)
+    claim(done.returncode == 2, f"{command} exits {done.returncode}: {done.stderr}")
+    claim(done.stderr.count("\n") == 1, f"{command} says {done.stderr!r}")
+
+
+def a_verdict_that_is_lost_is_trouble():
+    claim_refused("gridlock check --for 0.1 >/dev/full")
+    claim_refused("gridlock check --for 0.1 --json >/dev/full")
+    claim_refused("gridlock check --for 0.1 >&-")
+
+
+def closed_descriptors_are_nobodys():
+    done = gridlock_by_shell("gridlock check --for 0.1 <&- 2>&-")
+    claim(done.returncode == 0 and done.stdout.startswith("no finding"), f"{done}")
+
+
+def fifo_for_a_file_is_refused():
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkfifo(os.path.join(folder, "waits.bin"))
+        status, _, err = gridlock("waits", env={"GRIDLOCK_DEBUGFS": folder})
+        claim(status == 2 and "waits.bin" in err, f"waits exits {status}: {err}")
+
+
+def proc_of_another_namespace_is_refused():
+    claim_refused("unshare -p -f gridlock check --for 0.1")
+
+
+def namespace_of_its_own_is_a_partial_view():
+    done = gridlock_by_shell("unshare -p -f -m --mount-proc gridlock check --for 0.1 --json")
+    claim(done.returncode == 0, f"check exits {done.returncode}: {done.stderr}")
+    claim(not json.loads(done.stdout)["complete"], "complete, in a PID namespace")
+
+
+def stopped_member_can_be_continued():
+    with Hostile("flock-abba") as situation:
+        os.kill(situation.tid["a1"], signal.SIGSTOP)
+        gltest.wait_until(lambda: gltest.wchan(situation.tid["a1"]) == "do_signal_stop",
+                          "it is stopped")
+        claim_silent(Report())
+
+
+TESTS = [descriptors_without_end_take_no_more_time, a_verdict_that_is_lost_is_trouble,
+         closed_descriptors_are_nobodys, fifo_for_a_file_is_refused,
+         proc_of_another_namespace_is_refused, namespace_of_its_own_is_a_partial_view,
+         stopped_member_can_be_continued]
+
 if __name__ == "__main__":
-    run(SITUATIONS)
+    run(SITUATIONS + [(test.__name__, test) for test in TESTS])

@@ -30,7 +30,7 @@
 #define NR_GROUPS	2000
 #define NR_TIMERS	80
 #define NR_HOLDERS	4
-#define NR_FILES	1000
+#define NR_FILES	19000
 
 /** struct shared - what processes and threads of a situation share */
 struct shared {
