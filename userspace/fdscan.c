@@ -76,6 +76,11 @@ static int scan_fd(struct fdscan *scan, DIR *dir, const char *name, uint32_t tab
 	ssize_t n = readlinkat(dirfd(dir), name, link, sizeof(link) - 1);
 	unsigned long long ino;
 
+	if (n < 0 && errno == ENAMETOOLONG) {
+		/* A name too long to be told is still that of a file. */
+		link[0] = '/';
+		n = 1;
+	}
 	if (n <= 0)
 		return n < 0 && errno != ENOENT ? -errno : 0;
 	link[n] = '\0';
@@ -350,13 +355,22 @@ void fd_mode(pid_t tgid, pid_t tid, int fd, bool *readable_ret, bool *writable_r
 	*writable_ret = st.st_mode & S_IWUSR;
 }
 
+/* Has the thread that a table was read of left it to others? */
+static bool lost_reader(const struct fd_table *table)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", table->tgid, table->tid);
+	return table->nr_tasks > 1 && access(path, F_OK);
+}
+
 static void scan_file(struct world *w, struct fdscan *scan, struct fd_end *file)
 {
 	const struct fd_table *table = &scan->tables[file->table];
 	struct fd_info info;
 	int err = fd_info_read(w, table->tgid, table->tid, file->fd, &info);
 
-	if (err && err != -ENOENT && err != -ESRCH)
+	if (err && ((err != -ENOENT && err != -ESRCH) || lost_reader(table)))
 		scan->files_incomplete = true;
 	file->ino = info.ino;
 	file->mnt_id = info.mnt_id;
