@@ -381,6 +381,10 @@ static bool resolve(struct world *w, const struct sleeper *s)
 		add_holders(w, wait, scan, &want, &info);
 	else
 		wait->unknown_releaser = true;
+	/* A POSIX lock is its process's; the others go with the open file. */
+	if (w->thorough && want.lock.class != FILE_LOCK_POSIX && fdscan_hides(w))
+		world_cap(wait, VERDICT_LIKELY,
+			  "descriptors are on their way through a socket, or known to io_uring only");
 	fd_info_free(&info);
 	return true;
 }
