@@ -54,6 +54,7 @@ SITUATIONS = [
     is_silent("many-groups"),
     is_found("replaced-descriptor", verdict="likely"),
     is_found("flock-abba"),
+    is_found("lock-in-flight", verdict="likely"),
     is_found("odd-name"),
     is_found("many-timers", type="transient-cycle"),
     is_found("deadly-timer", type="transient-cycle"),
