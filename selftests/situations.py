@@ -145,15 +145,19 @@ def become(tid):
 
 
 def number_used_again_is_no_owner():
-    """The mutex names a number that an unrelated process has by now."""
+    """The mutex names a number that an unrelated process has by now.
+
+    That process could have unmapped the memory and own the mutex still, so that nothing
+    may be said at all; but p2 must not be told to wait for it.
+    """
     with Scenario(["p1: shm:0 sync exit", "p2: sync !shm:0"]) as scenario:
         # The scenario ignores its children: p1 is gone for good.
         wait_until(lambda: not state(scenario.tid["p1"]), "the owner is gone")
         process = become(scenario.tid["p1"])
         try:
-            report = Report()
+            report = Report("--long-wait", "0.1")
             claim([(f["type"], [task["comm"] for task in f["tasks"]]) for f in report.findings]
-                  == [("orphaned-lock", ["p2"])], brief(report.findings))
+                  in ([], [("orphaned-lock", ["p2"])]), brief(report.findings))
         finally:
             process.kill()
             process.wait()

@@ -28,8 +28,11 @@
 /* Time between looks: often enough to catch a circle that a timeout breaks. */
 #define GRID_NS			250000000ULL
 
-/* What may come after the window: a look begun in it, and its proof. */
-#define LATE_NS			4000000000ULL
+/*
+ * What may come after the window: a look begun in it, and its proof. What is
+ * left of the five seconds goes to explaining what was found and to printing.
+ */
+#define LATE_NS			2000000000ULL
 
 /** struct check_options - the command line */
 struct check_options {

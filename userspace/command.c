@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -11,6 +12,12 @@
 #include "proc.h"
 #include "remote.h"
 #include "source.h"
+
+/*
+ * Ahead of those it looks at, where it may: on a machine whose tasks keep all
+ * CPUs busy the reader, too, would wait its turn after every read.
+ */
+#define NICE	(-10)
 
 struct remote *command_remote(void)
 {
@@ -24,6 +31,7 @@ struct remote *command_remote(void)
 		fprintf(stderr, "gridlock: /proc: it is of another PID namespace: mount one of this\n");
 		return NULL;
 	}
+	(void)setpriority(PRIO_PROCESS, 0, NICE);
 	remote = remote_new();
 	if (!remote)
 		fprintf(stderr, "gridlock: cannot start a helper process: %s\n", strerror(errno));
