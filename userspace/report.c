@@ -193,6 +193,7 @@ void report_round(struct report *r, struct remote *remote, const struct limits *
 		note_unseen(r, proven);
 	}
 	keep_look(r, look, false);
+	r->unproven = proven && !has_claims(proven);
 	if (proven)
 		keep_look(r, proven, true);
 	drop_ended_long_waits(r);

@@ -37,6 +37,8 @@ struct report {
 	uint32_t nr_looks;
 	/** @round: looks at everything so far */
 	uint32_t round;
+	/** @unproven: the last round saw what needs proof and could prove none of it */
+	bool unproven;
 	/** @next_number: [type] number of the next identifier */
 	uint32_t next_number[NR_FINDING_TYPES];
 	/** @unseen: the largest of what any look could not see */

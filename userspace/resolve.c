@@ -127,8 +127,13 @@ static void resolve_batch(struct world *w, struct sleeper *s, uint32_t nr)
 	for (uint32_t i = 0; i < kept; i++)
 		read_ahead(w, &s[i]);
 	remote_ahead_go(w->remote);
-	for (uint32_t i = 0; i < kept; i++)
+	for (uint32_t i = 0; i < kept; i++) {
+		if (world_too_late(w)) {
+			w->unseen.not_looked += kept - i;
+			return;
+		}
 		resolve_sleeper(w, &s[i]);
+	}
 }
 
 bool world_too_late(const struct world *w)
