@@ -118,8 +118,7 @@ fuzz:
 # The kernel's own checker, out of its source package.
 style:
 	selftests/vm/setup $(KERNEL)
-	find kmod userspace selftests -name '*.[ch]' | sort | \
-		xargs "$(CACHE)/kselftest/scripts/checkpatch.pl" --no-tree --strict --terse -q --file
+	KSFT="$(KSFT)" selftests/unit/style.sh
 
 # With KDIR given, against that; else in the user land of KERNEL's machine.
 sparse:

@@ -31,6 +31,8 @@ static const char *const kind_names[] = {
 #undef GL_KIND_NAME
 };
 
+#define FIRST_WAITER	"the first waiter of a queued spinlock passes no tracepoint"
+
 /* What gl_coverage_test() found. */
 static enum { SPIN_UNTRIED, SPIN_SEEN, SPIN_UNSEEN } spin_trial;
 
@@ -143,8 +145,8 @@ static const char *spin_coverage(void)
 	if (spin_trial == SPIN_UNSEEN)
 		return "none: on this machine the kernel spins before its tracepoint (hypervisor)";
 	if (spin_trial == SPIN_SEEN)
-		return "lower-bound: the first waiter of a queued spinlock passes no tracepoint";
-	return "lower-bound: not tried out, that takes 3 idle CPUs; the first waiter of a queued spinlock passes no tracepoint";
+		return "lower-bound: " FIRST_WAITER;
+	return "lower-bound: not tried out, that takes 3 idle CPUs; " FIRST_WAITER;
 }
 
 static void show_rt(struct seq_file *m)

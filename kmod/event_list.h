@@ -7,21 +7,38 @@
  */
 
 /* clang-format off */
-GL_EVENT(BEGINS,		"events.begins")	/* begin events seen, phases included */
-GL_EVENT(ENDS,			"events.ends")		/* end events seen */
-GL_EVENT(PHASES,		"events.phases")	/* begins that continue a wait: spin to sleep and back */
-GL_EVENT(DISABLED,		"events.disabled")	/* begins while enabled=0 */
-GL_EVENT(ENDS_UNMATCHED,	"events.ends_unmatched") /* ends of waits begun before load or not recorded */
-GL_EVENT(CLOCK_CLAMPED,		"events.clock_clamped")	/* waits of negative length taken as 0 ns */
-GL_EVENT(SLOTS_STOLEN,		"events.slots_stolen")	/* staged futex slots given to another task */
-GL_EVENT(LOST_NO_SLOT,		"lost.no_slot")		/* begin: no place in the wait table */
-GL_EVENT(LOST_NOT_STAGED,	"lost.not_staged")	/* begin: a futex sleep without its arguments */
-GL_EVENT(LOST_CONTEXT,		"lost.context")		/* begin: a sleeping wait where none can be */
-GL_EVENT(LOST_RECURSION_BEGIN,	"lost.recursion_begin")	/* begin: inside a probe of the same context */
-GL_EVENT(LOST_RECURSION_END,	"lost.recursion_end")	/* end: inside a probe of the same context */
-GL_EVENT(LOST_END_DROPPED,	"lost.end_dropped")	/* end: dropped on purpose (drop_ends) */
-GL_EVENT(LOST_END_MISSED,	"lost.end_missed")	/* wait: its end was never seen */
-GL_EVENT(LOST_TASK_EXITED,	"lost.task_exited")	/* wait: its task exited without an end */
-GL_EVENT(COST_SAMPLES,		"cost.sampled_probes")	/* probes that were timed */
-GL_EVENT(COST_NS,		"cost.sampled_ns")	/* time they took; ns */
+/* begin events seen, phases included */
+GL_EVENT(BEGINS,		"events.begins")
+/* end events seen */
+GL_EVENT(ENDS,			"events.ends")
+/* begins that continue a wait: spin to sleep and back */
+GL_EVENT(PHASES,		"events.phases")
+/* begins while enabled=0 */
+GL_EVENT(DISABLED,		"events.disabled")
+/* ends of waits begun before load or not recorded */
+GL_EVENT(ENDS_UNMATCHED,	"events.ends_unmatched")
+/* waits of negative length taken as 0 ns */
+GL_EVENT(CLOCK_CLAMPED,		"events.clock_clamped")
+/* staged futex slots given to another task */
+GL_EVENT(SLOTS_STOLEN,		"events.slots_stolen")
+/* begin: no place in the wait table */
+GL_EVENT(LOST_NO_SLOT,		"lost.no_slot")
+/* begin: a futex sleep without its arguments */
+GL_EVENT(LOST_NOT_STAGED,	"lost.not_staged")
+/* begin: a sleeping wait where none can be */
+GL_EVENT(LOST_CONTEXT,		"lost.context")
+/* begin: inside a probe of the same context */
+GL_EVENT(LOST_RECURSION_BEGIN,	"lost.recursion_begin")
+/* end: inside a probe of the same context */
+GL_EVENT(LOST_RECURSION_END,	"lost.recursion_end")
+/* end: dropped on purpose (drop_ends) */
+GL_EVENT(LOST_END_DROPPED,	"lost.end_dropped")
+/* wait: its end was never seen */
+GL_EVENT(LOST_END_MISSED,	"lost.end_missed")
+/* wait: its task exited without an end */
+GL_EVENT(LOST_TASK_EXITED,	"lost.task_exited")
+/* probes that were timed */
+GL_EVENT(COST_SAMPLES,		"cost.sampled_probes")
+/* time they took; ns */
+GL_EVENT(COST_NS,		"cost.sampled_ns")
 /* clang-format on */

@@ -56,7 +56,8 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-static uint64_t parse_seconds(const char *arg, double max, const char *name, struct argp_state *state)
+static uint64_t parse_seconds(const char *arg, double max, const char *name,
+			      struct argp_state *state)
 {
 	char *end;
 	double secs;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "command.h"
 #include "snapshot.h"
 #include "source.h"
@@ -70,7 +71,7 @@ static const struct sort_key sort_keys[] = {
 
 static const struct sort_key *find_key(const char *name)
 {
-	for (size_t i = 0; i < sizeof(sort_keys) / sizeof(sort_keys[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(sort_keys); i++)
 		if (!strcmp(sort_keys[i].name, name))
 			return &sort_keys[i];
 	return NULL;
@@ -185,7 +186,9 @@ static bool lock_matches(const char *lock, const struct gl_lock_record *row)
 
 static bool wanted(const struct locks_options *o, const struct gl_lock_record *row)
 {
-	if ((row->row == GL_ROW_TOTAL) != o->by_kind || !row->nr_begun)
+	bool is_total = row->row == GL_ROW_TOTAL;
+
+	if (is_total != o->by_kind || !row->nr_begun)
 		return false;
 	if (o->types && !type_matches(o->types, kind_name(row->kind)))
 		return false;

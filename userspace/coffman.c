@@ -166,11 +166,9 @@ static char *no_preemption(const struct world *w, const struct finding *f)
 	if (nr_timed)
 		return xasprintf("%u of the waits end at a timeout", nr_timed);
 	if (nr_unknown)
-		return xasprintf(
-			"no wait has a timeout of its own, but timers of %u tasks are not known; every owner is alive and only an owner can release",
-			nr_unknown);
-	return xstrdup(
-		"no wait has a timeout; every owner is alive and asleep, and only an owner can release");
+		return xasprintf("no wait has a timeout of its own, but timers of %u tasks are not known; every owner is alive and only an owner can release",
+				 nr_unknown);
+	return xstrdup("no wait has a timeout; every owner is alive and asleep, and only an owner can release");
 }
 
 static char *circular_wait(const struct world *w, const struct finding *f)

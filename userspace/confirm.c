@@ -26,6 +26,9 @@
 #include "remote.h"
 #include "xalloc.h"
 
+/* Why a finding stays possible. */
+#define NOT_PROVEN	"not all members could be proven asleep: that takes root and CONFIG_SCHED_INFO"
+
 /** enum proof - what the three passes say of one member, or of a finding */
 enum proof { PROOF_HELD, PROOF_UNREADABLE, PROOF_FAILED };
 
@@ -211,7 +214,7 @@ static void judge(struct look *look, const struct member *members, uint32_t nr_m
 		}
 		if (proof == PROOF_UNREADABLE) {
 			f->verdict = VERDICT_POSSIBLE;
-			f->reason = "not all members could be proven asleep: that takes root and CONFIG_SCHED_INFO";
+			f->reason = NOT_PROVEN;
 		}
 		look->found.finding[kept++] = *f;
 	}

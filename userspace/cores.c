@@ -101,7 +101,8 @@ static void enter(struct search *s, uint32_t node)
 {
 	const struct graph *g = s->g;
 
-	s->index[node] = s->low[node] = ++s->last_index;
+	s->index[node] = ++s->last_index;
+	s->low[node] = s->index[node];
 	s->path[s->nr_path++] = node;
 	s->frame[s->nr_frames++] = (struct frame){
 		.node = node,
@@ -306,7 +307,8 @@ uint32_t graph_victims(const struct graph *g, const bool *stuck, const uint32_t 
 
 				if (!stuck[waiter] || seen[waiter])
 					continue;
-				seen[waiter] = victim_ret[waiter] = true;
+				seen[waiter] = true;
+				victim_ret[waiter] = true;
 				queue[tail++] = waiter;
 			}
 		}

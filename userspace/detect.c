@@ -2,6 +2,7 @@
 /* detect - the table of detectors, and the list that they add to (finding.h) */
 #include <stdlib.h>
 
+#include "array.h"
 #include "finding.h"
 #include "graph.h"
 #include "way_out.h"
@@ -38,7 +39,7 @@ void findings_detect(const struct world *w, const struct limits *limits, struct 
 {
 	struct graph *g = graph_build(w);
 
-	for (size_t i = 0; i < sizeof(detectors) / sizeof(detectors[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(detectors); i++)
 		detectors[i]->detect(w, g, limits, found);
 	if (found->nr)
 		qsort_r(found->finding, found->nr, sizeof(*found->finding), compare_findings,

@@ -45,8 +45,9 @@ static bool is_lock(uint32_t kind)
 }
 
 /*
- * The task that @task waits for; NO_INDEX: none, or not known. If several could end the wait, one of them
- * that is not waiting itself, else the first, and the chain ends there.
+ * The task that @task waits for; NO_INDEX: none, or not known. If several could
+ * end the wait, one of them that is not waiting itself, else the first, and the
+ * chain ends there.
  */
 static uint32_t next_in_chain(const struct graph *g, uint32_t task, bool *last_ret)
 {

@@ -2,6 +2,7 @@
 /* futex_glibc - is a futex glibc's own? (futex_glibc.h) */
 #include <string.h>
 
+#include "array.h"
 #include "futex_glibc.h"
 #include "futex_owner.h"
 #include "remote.h"
@@ -42,7 +43,7 @@ bool glibc_called(struct world *w, const struct sleeper *s)
 		return false;
 	map = futex_map(w, tgid, s->pc);
 	name = map ? strrchr(map->path, '/') : NULL;
-	for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; name && i < ARRAY_SIZE(names); i++)
 		if (!strncmp(name + 1, names[i], strlen(names[i])))
 			return !is_stub(w, tgid, s->pc);
 	return false;

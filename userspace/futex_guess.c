@@ -3,6 +3,7 @@
 #include <linux/futex.h>
 #include <string.h>
 
+#include "array.h"
 #include "futex_guess.h"
 #include "remote.h"
 
@@ -45,7 +46,7 @@ static bool read_words(struct world *w, pid_t tgid, uint64_t addr, struct words 
 		{ -WORDS_BEFORE, WORDS_AFTER }, { 0, 5 }, { 0, 1 },
 	};
 
-	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
 		size_t size = (tries[i].end - tries[i].first) * sizeof(words->word[0]);
 		ssize_t got;
 
@@ -80,7 +81,7 @@ static bool guess_mutex(const struct futex_call *call, const struct words *words
 			struct futex_guess *guess)
 {
 	uint32_t lock = word(words, 0), kind, type;
-	bool robust;
+	bool robust, recursive;
 
 	if (!has(words, 0, 4) || call->val != lock)
 		return false;
@@ -88,7 +89,10 @@ static bool guess_mutex(const struct futex_call *call, const struct words *words
 	robust = kind & MUTEX_KIND_ROBUST;
 	type = kind & ~MUTEX_KIND_ROBUST;
 	if (type > MUTEX_LAST_TYPE || !word(words, 2) || word(words, 2) > FUTEX_TID_MASK ||
-	    !word(words, 3) || (type == MUTEX_RECURSIVE) != !!word(words, 1))
+	    !word(words, 3))
+		return false;
+	recursive = type == MUTEX_RECURSIVE;
+	if (recursive != !!word(words, 1))
 		return false;
 	if (robust ? !(lock & FUTEX_WAITERS) || (lock & FUTEX_TID_MASK) != word(words, 2) :
 		     lock != MUTEX_CONTENDED)

@@ -309,9 +309,12 @@ static enum owner owner_elsewhere(struct world *w, pid_t tgid, pid_t number, uin
 	struct match match = { 0 };
 	uint32_t nr, *tasks = namesakes(w, number, &nr);
 
-	for (uint32_t i = 0; i < nr; i++)
-		if (w->tasks[tasks[i]].tgid != tgid && !w->tasks[tasks[i]].exiting)
-			match_add(&match, shares_memory(w, tgid, w->tasks[tasks[i]].tgid), tasks[i]);
+	for (uint32_t i = 0; i < nr; i++) {
+		const struct task *t = &w->tasks[tasks[i]];
+
+		if (t->tgid != tgid && !t->exiting)
+			match_add(&match, shares_memory(w, tgid, t->tgid), tasks[i]);
+	}
 	free(tasks);
 	return match_result(w, &match, task_ret);
 }

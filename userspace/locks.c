@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "array.h"
 #include "locks.h"
 #include "xalloc.h"
 
@@ -20,7 +21,7 @@ static enum file_lock_class parse_class(const char *word)
 		{ "DELEG", FILE_LOCK_LEASE },
 	};
 
-	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
 		if (!strcmp(word, classes[i].word))
 			return classes[i].class;
 	return FILE_LOCK_OTHER;

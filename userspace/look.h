@@ -44,10 +44,10 @@ void look_free(struct look *look);
  * Three passes over all members. Pass 1 reads each member's generations (start
  * time, times it was put on a CPU, time there) and then sees that it is off the
  * run queue; pass 2 is a fresh look at the members alone; pass 3 sees that each
- * is still off the run queue and reads the generations again. A task that was off the run queue after generations
- * were read, and was not put on a CPU until they were read again, slept from
- * the one to the other. A finding of pass 2 all of whose members slept
- * through it is one that held at every moment of pass 2.
+ * is still off the run queue and reads the generations again. A task that was
+ * off the run queue after generations were read, and was not put on a CPU until
+ * they were read again, slept from the one to the other. A finding of pass 2 all
+ * of whose members slept through it is one that held at every moment of pass 2.
  *
  * Findings of pass 2 without that proof are dropped, or kept as possible where
  * the proof could not be read (without root).

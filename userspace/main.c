@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "command.h"
 #include "remote.h"
 #include "xalloc.h"
@@ -25,9 +26,10 @@ static const struct command commands[] = {
 	{ "locks",  cmd_locks,  "lock contention since the module was loaded" },
 	{ "status", cmd_status, "what the module sees, its tables, its losses and its cost" },
 };
+
 /* clang-format on */
 
-#define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+#define NR_COMMANDS	ARRAY_SIZE(commands)
 
 static void print_help(FILE *out)
 {

@@ -165,7 +165,7 @@ static int compare_waits(const struct wait *x, const struct wait *y)
 	int order;
 
 	if (!x || !y)
-		return compare(x != NULL, y != NULL);
+		return compare(!!x, !!y);
 	order = compare(x->kind, y->kind);
 	if (!order)
 		order = compare(x->mode, y->mode);
@@ -190,7 +190,7 @@ static int compare_parts(const struct picture *p, uint32_t x, uint32_t y)
 	if (!order)
 		order = compare(p->set[x], p->set[y]);
 	if (!order)
-		order = compare(w->tasks[x].suspended != NULL, w->tasks[y].suspended != NULL);
+		order = compare(!!w->tasks[x].suspended, !!w->tasks[y].suspended);
 	if (!order)
 		order = compare(w->tasks[x].exiting, w->tasks[y].exiting);
 	if (!order)

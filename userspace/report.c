@@ -55,9 +55,12 @@ static bool same_finding(const struct world *wa, const struct finding *a, const 
 static struct report_item *find_item(struct report *r, const struct world *w,
 				     const struct finding *f)
 {
-	for (uint32_t i = 0; i < r->nr; i++)
-		if (same_finding(report_world(r, &r->item[i]), report_finding(r, &r->item[i]), w, f))
-			return &r->item[i];
+	for (uint32_t i = 0; i < r->nr; i++) {
+		struct report_item *item = &r->item[i];
+
+		if (same_finding(report_world(r, item), report_finding(r, item), w, f))
+			return item;
+	}
 	return NULL;
 }
 
@@ -151,9 +154,9 @@ static void drop_unused_looks(struct report *r)
 		r->looks[kept++] = r->looks[i];
 	}
 	/* vec_push() grows at powers of two: keep room for what it expects. */
-	if (kept)
+	if (kept) {
 		r->looks = xreallocarray(r->looks, 2 * (size_t)r->nr_looks, sizeof(*r->looks));
-	else if (r->looks) {
+	} else if (r->looks) {
 		free(r->looks);
 		r->looks = NULL;
 	}

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "proc.h"
 #include "remote.h"
 #include "resolve.h"
@@ -36,7 +37,7 @@ static const struct resolver *const resolvers[] = {
 	&resolve_child,
 };
 
-#define NR_RESOLVERS	(sizeof(resolvers) / sizeof(resolvers[0]))
+#define NR_RESOLVERS	ARRAY_SIZE(resolvers)
 
 /* Tasks whose first reads are made together. */
 #define BATCH		64

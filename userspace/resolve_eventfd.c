@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "array.h"
 #include "fdscan.h"
 #include "ready.h"
 #include "xalloc.h"
@@ -20,7 +21,7 @@ static bool sleeps(const struct sleeper *s)
 		"eventfd_read", "eventfd_write", "do_wait_intr_irq", "do_wait_intr",
 	};
 
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
 		if (!strcmp(s->wchan, functions[i]))
 			return true;
 	return false;

@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/syscall.h>
 
+#include "array.h"
 #include "fdscan.h"
 #include "proc.h"
 #include "remote.h"
@@ -37,7 +38,7 @@ static bool sleeps(const struct sleeper *s)
 		"fcntl_setlk", "do_lock_file_wait", "__x64_sys_flock",
 	};
 
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
 		if (!strcmp(s->wchan, functions[i]))
 			return true;
 	return false;
@@ -135,8 +136,9 @@ static bool conflicts(const struct file_lock *held, const struct file_lock *want
 {
 	bool flock = want->class == FILE_LOCK_FLOCK;
 
-	if (held->waiter || held->class == FILE_LOCK_LEASE || held->class == FILE_LOCK_OTHER ||
-	    (held->class == FILE_LOCK_FLOCK) != flock)
+	if (held->waiter || held->class == FILE_LOCK_LEASE || held->class == FILE_LOCK_OTHER)
+		return false;
+	if (flock ? held->class != FILE_LOCK_FLOCK : held->class == FILE_LOCK_FLOCK)
 		return false;
 	return (held->write || want->write) && held->dev_major == want->dev_major &&
 	       held->dev_minor == want->dev_minor && held->ino == want->ino &&

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "array.h"
 #include "futex_glibc.h"
 #include "futex_guess.h"
 #include "futex_owner.h"
@@ -97,7 +98,7 @@ static bool sleeps(const struct sleeper *s)
 
 	if (!s->wchan[0])
 		return futex_row(s) && futex_row(s)->flags & GL_WAIT_OFF_CPU;
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
 		if (!strncmp(s->wchan, functions[i], strlen(functions[i])))
 			return s->nr == SYS_futex || s->nr == NR_FUTEX_WAIT ||
 			       s->nr == NR_FUTEX_WAITV || s->nr == SYS_restart_syscall ||

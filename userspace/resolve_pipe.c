@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "array.h"
 #include "fdscan.h"
 #include "ready.h"
 #include "xalloc.h"
@@ -25,7 +26,7 @@ static uint32_t pipe_kind(const struct world *w, const struct sleeper *s)
 		{ "pipe_wait_readable", GL_KIND_PIPE_R }, { "pipe_wait_writable", GL_KIND_PIPE_W },
 	};
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(s->wchan, kinds[i].function))
 			return w->tasks[s->task].state == 'S' ? kinds[i].kind : GL_KIND_UNKNOWN;
 	return GL_KIND_UNKNOWN;

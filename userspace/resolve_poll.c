@@ -18,6 +18,7 @@
 #include <sys/select.h>
 #include <sys/syscall.h>
 
+#include "array.h"
 #include "fdscan.h"
 #include "ready.h"
 #include "remote.h"
@@ -48,7 +49,7 @@ static bool sleeps(const struct sleeper *s)
 		"ep_poll",
 	};
 
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
 		if (!strcmp(s->wchan, functions[i]))
 			return true;
 	return false;
@@ -250,7 +251,7 @@ static uint64_t signals_of_the_end(void)
 	};
 	uint64_t mask = 0;
 
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		mask |= 1ULL << (signals[i] - 1);
 	return mask;
 }

@@ -14,6 +14,7 @@
 #include <sys/sem.h>
 #include <sys/syscall.h>
 
+#include "array.h"
 #include "fdscan.h"
 #include "proc.h"
 #include "ready.h"
@@ -205,7 +206,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 		{ "wq_sleep", { SYS_mq_timedreceive, SYS_mq_timedsend }, resolve_mq },
 	};
 
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
 		if (strcmp(s->wchan, calls[i].function) ||
 		    (s->nr != calls[i].nr[0] && s->nr != calls[i].nr[1]))
 			continue;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "array.h"
 #include "fdscan.h"
 #include "ready.h"
 #include "sockdiag.h"
@@ -23,7 +24,7 @@ static bool sleeps(const struct sleeper *s)
 		"inet_csk_wait_for_connect",
 	};
 
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
 		if (!strcmp(s->wchan, functions[i]))
 			return true;
 	return false;

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "array.h"
 #include "fdscan.h"
 #include "ready.h"
 #include "sockdiag.h"
@@ -28,7 +29,7 @@ static bool sleeps(const struct world *w, const struct sleeper *s)
 	/* Uninterruptibly: for the socket's mutex, in the same functions. */
 	if (w->tasks[s->task].state != 'S')
 		return false;
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
 		if (!strcmp(s->wchan, functions[i]))
 			return true;
 	return false;

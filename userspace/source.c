@@ -126,7 +126,7 @@ void source_explain(const char *name, int err)
 		why = "this is no gridlock file";
 		break;
 	case -EPROTONOSUPPORT:
-		why = "its version is not known to this reader: use the reader built with the module";
+		why = "its version is not known: use the reader built with the module";
 		break;
 	case -EMSGSIZE:
 		why = "it is truncated: copy it again, in one read";

@@ -59,10 +59,11 @@ void view_explain_text(const struct world *w, uint32_t task, const struct explan
 static void add_string(struct json_object *o, const char *name, const char *value)
 {
 	char safe[MAX_CMDLINE];
+	struct json_object *text = NULL;
 
-	json_object_object_add(o, name, value ? json_object_new_string(
-							text_escape(value, safe, sizeof(safe))) :
-						NULL);
+	if (value)
+		text = json_object_new_string(text_escape(value, safe, sizeof(safe)));
+	json_object_object_add(o, name, text);
 }
 
 static void add_number(struct json_object *o, const char *name, uint64_t value)

@@ -37,8 +37,8 @@ struct json_object *view_json_task(const struct world *w, uint32_t task)
 
 	json_object_object_add(o, "tid", json_object_new_int(t->tid));
 	json_object_object_add(o, "pid", json_object_new_int(t->tgid));
-	json_object_object_add(o, "comm", json_object_new_string(text_escape(t->comm, name,
-									       sizeof(name))));
+	text_escape(t->comm, name, sizeof(name));
+	json_object_object_add(o, "comm", json_object_new_string(name));
 	return o;
 }
 

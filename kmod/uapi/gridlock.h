@@ -121,7 +121,7 @@ struct gl_header {
 #define GL_WAIT_TIMED_KNOWN	(1U << 2)	/* GL_WAIT_TIMED is meaningful */
 #define GL_WAIT_SPINNING	(1U << 3)	/* in the spin phase or a spinning lock */
 #define GL_WAIT_OFF_CPU		(1U << 4)	/* switched out when the row was read */
-#define GL_WAIT_IN_SLOWPATH	(1U << 5)	/* its kernel stack is inside this kind's slow path */
+#define GL_WAIT_IN_SLOWPATH	(1U << 5)	/* its kernel stack is in its kind's slow path */
 #define GL_WAIT_SLOWPATH_KNOWN	(1U << 6)	/* the stack could be walked */
 #define GL_WAIT_TASK_GONE	(1U << 7)	/* the task exited; row is about to go */
 #define GL_WAIT_FUTEX_SHARED	(1U << 8)	/* the call used the shared flag */
@@ -210,7 +210,8 @@ struct gl_wait_record {
 #define GL_ROW_LOCK	2	/* one lock of a kind */
 #define GL_ROW_OTHER	3	/* the locks of a kind that found no row of their own */
 
-#define GL_NR_BUCKETS	40	/* bucket n: 2^n <= ns < 2^(n+1); the first takes 0, the last the rest */
+/* Bucket n: 2^n <= ns < 2^(n+1); the first takes 0, the last the rest. */
+#define GL_NR_BUCKETS	40
 
 /* gl_lock_record.flags */
 #define GL_LOCK_HIST	(1U << 0)	/* hist[] is counted for this row */

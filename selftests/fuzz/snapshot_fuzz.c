@@ -19,7 +19,7 @@ static void claim(int holds)
 
 static int is_terminated(const char *text, size_t size)
 {
-	return memchr(text, '\0', size) != NULL;
+	return !!memchr(text, '\0', size);
 }
 
 static void claim_wait(const struct gl_wait_record *r)

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kselftest.h"
 #include "scenario.h"
 
 #define KERNEL_LOCKS	"/dev/gridlock_scenario"
@@ -36,17 +37,17 @@ static int result(int ret)
 static int run_##word(struct actor *a, const struct step *step)				\
 {											\
 	(void)a;									\
-	return pthread_mutex_lock(&stage.locks->at[step->n].member);			\
+	return pthread_mutex_lock(&(locks)->at[step->n].member);			\
 }											\
 static int undo_##word(struct actor *a, const struct step *step)			\
 {											\
 	(void)a;									\
-	return pthread_mutex_unlock(&stage.locks->at[step->n].member);			\
+	return pthread_mutex_unlock(&(locks)->at[step->n].member);			\
 }
 
-MUTEX_STEPS(shm, shared, mutex)
-MUTEX_STEPS(pi, shared, pi)
-MUTEX_STEPS(mtx, private, mutex)
+MUTEX_STEPS(shm, stage.shared, mutex)
+MUTEX_STEPS(pi, stage.shared, pi)
+MUTEX_STEPS(mtx, stage.private, mutex)
 
 /* The owner died: the kernel hands the lock on, which is what robust is for. */
 static int run_robust(struct actor *a, const struct step *step)
@@ -370,11 +371,12 @@ static const struct step_kind kinds[] = {
 	{ "drop",	run_drop,	NULL,		0, false, 0 },
 	{ "touch",	run_touch,	NULL,		0, false, 0 },
 };
+
 /* clang-format on */
 
 const struct step_kind *step_find(const char *name)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(kinds[i].name, name))
 			return &kinds[i];
 	return step_find_ipc(name);

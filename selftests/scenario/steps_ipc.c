@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "kselftest.h"
 #include "scenario.h"
 
 /* A timeout that no test lives to see. */
@@ -247,7 +248,10 @@ static int collect_ends(const struct actor *a, const struct step *step, short ev
 	for (const struct step *s = a->step; s < step; s++) {
 		bool pipe = s->kind->pair == PAIR_PIPE;
 
-		if (!s->kind->ends || (pipe && (s->kind->ends == 1) != (events == POLLIN)))
+		if (!s->kind->ends)
+			continue;
+		/* Of a pipe, the end that this event can come to. */
+		if (pipe && s->kind->ends != (events == POLLIN ? 1 : 2))
 			continue;
 		pfd[nr++] = (struct pollfd){ .fd = own_end(s), .events = events };
 	}
@@ -364,11 +368,12 @@ static const struct step_kind kinds[] = {
 	{ "pidfd",		run_pidfd,	NULL,	0, true,  0 },
 	{ "handler",		run_handler,	NULL,	0, false, 0 },
 };
+
 /* clang-format on */
 
 const struct step_kind *step_find_ipc(const char *name)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(kinds[i].name, name))
 			return &kinds[i];
 	return step_find_sysv(name);

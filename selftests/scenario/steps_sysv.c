@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kselftest.h"
 #include "scenario.h"
 
 static int result(ssize_t ret)
@@ -251,11 +252,12 @@ static const struct step_kind kinds[] = {
 	{ "mq-fill",		run_mq_fill,	NULL,		0, false, 0 },
 	{ "vfork",		run_vfork,	NULL,		0, true,  0 },
 };
+
 /* clang-format on */
 
 const struct step_kind *step_find_sysv(const char *name)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(kinds[i].name, name))
 			return &kinds[i];
 	return NULL;

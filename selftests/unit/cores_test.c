@@ -19,7 +19,7 @@ TEST(ring_is_one_core)
 {
 	const unsigned int lengths[] = { 3, 13, 1000 };
 
-	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 		char *text = ring_of(lengths[i]);
 		struct world *w = world_of(text);
 		struct graph *g = graph_build(w);

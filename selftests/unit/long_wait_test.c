@@ -66,11 +66,11 @@ TEST(waits_for_locks_only)
 				    GL_KIND_PTRACE,  GL_KIND_USERFAULT };
 	struct world *w = world_of("1>a a=2");
 
-	for (size_t i = 0; i < sizeof(locks) / sizeof(locks[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(locks); i++) {
 		wait_of(w, 1)->kind = locks[i];
 		EXPECT_EQ(1, count(w, SECOND_NS, false));
 	}
-	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
 		wait_of(w, 1)->kind = events[i];
 		EXPECT_EQ(0, count(w, SECOND_NS, false));
 		EXPECT_EQ(1, count(w, SECOND_NS, true));

@@ -141,7 +141,7 @@ TEST(ring_is_stuck_whatever_its_length)
 {
 	const unsigned int lengths[] = { 1, 2, 3, 13, 1000 };
 
-	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 		char *text = ring_of(lengths[i]);
 		struct world *w = world_of(text);
 		struct graph *g = graph_build(w);
@@ -158,7 +158,7 @@ TEST(chain_is_free_whatever_its_length)
 {
 	const unsigned int lengths[] = { 2, 20, 1000 };
 
-	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 		char *text = chain_of(lengths[i]);
 
 		EXPECT_STUCK("", text);

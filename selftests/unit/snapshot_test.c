@@ -277,7 +277,8 @@ TEST_F(rows, of_one_task_come_youngest_first)
 	const uint32_t *row;
 	uint32_t nr;
 
-	self->rows[0].tid = self->rows[2].tid = 5;
+	self->rows[0].tid = 5;
+	self->rows[2].tid = 5;
 	ASSERT_EQ(0, decode(self, header_of(GL_RECORD_WAIT, 3)));
 	row = snapshot_rows(self->s, 5, &nr);
 	ASSERT_EQ(2, nr);

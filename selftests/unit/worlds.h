@@ -16,8 +16,9 @@
  *	3s		is suspended		3@1	is a thread of process 1
  *
  * Tasks are made in the order in which they are first named; each is a process
- * of its own, unless it is named as a thread first. A wait is for an flock that began 20 s ago, known by the kernel's
- * record; resources are recorded and held exclusively.
+ * of its own, unless it is named as a thread first. A wait is for an flock that
+ * began 20 s ago, known by the kernel's record; resources are recorded and held
+ * exclusively.
  */
 #ifndef WORLDS_H
 #define WORLDS_H

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hostile_memory - futexes, and memory that is not what it seems.
+ */
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hostile.h"
+
+/* --- words that look like a mutex ------------------------------------------ */
+
+/* As Rust's Mutex<[u32; 3]>: 2 is "locked, and somebody waits". */
+static uint32_t look_alike[8] = { 2, 0, 0x12345, 3, 0 };
+
+static void wait_look_alike(void)
+{
+	be(0);
+	syscall(SYS_futex, look_alike, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 2, NULL, NULL, ~0);
+}
+
+void foreign_mutex(void)
+{
+	actor("waiter");
+	thread(wait_look_alike);
+}
+
+/* A counter that happens to be a thread's number. */
+static uint32_t counter[64];
+
+static void wait_counter(void)
+{
+	lock(0);
+	counter[32] = shared->tid[1];
+	shared->go = true;
+	be(0);
+	syscall(SYS_futex, &counter[32], FUTEX_WAIT, counter[32], NULL, NULL, 0);
+}
+
+static void lock_after_go(void)
+{
+	be(1);
+	while (!shared->go)
+		nap();
+	lock(0);
+}
+
+void counter_like_tid(void)
+{
+	actor("waiter");
+	actor("locker");
+	thread(lock_after_go);
+	while (!shared->tid[1])
+		nap();
+	thread(wait_counter);
+}
+
+/* --- memory ----------------------------------------------------------------- */
+
+static void lock_and_unmap(void)
+{
+	pthread_mutex_lock(&shared->mutex[1]);
+	shared->go = true;
+	munmap(shared, sizeof(*shared));
+}
+
+static void lock_1_after_go(void)
+{
+	while (!shared->go)
+		nap();
+	be(0);
+	lock(1);
+}
+
+/* The owner has the memory's file open still, and may map it again. */
+void owner_unmapped(void)
+{
+	actor("waiter");
+	spawn(lock_and_unmap);
+	spawn(lock_1_after_go);
+}
+
+static int clone_main(void *arg)
+{
+	(void)arg;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	lock(1);
+	shared->go = true;
+	sleep_for_ever();
+	return 0;
+}
+
+static void lock_what_clone_has(void)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+
+	check(clone(clone_main, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL) > 0, "clone");
+	while (!shared->go)
+		nap();
+	be(0);
+	lock(1);
+}
+
+/* A process in the same memory calls itself, to glibc, by its maker's number. */
+void clone_with_our_number(void)
+{
+	actor("waiter");
+	spawn(lock_what_clone_has);
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hostile_wait - waits for children and pipes that somebody can still end.
+ */
+#include <grp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hostile.h"
+
+#define NR_GROUPS	2000
+
+/* --- waits for any child ---------------------------------------------------- */
+
+static void parent_of_any(void)
+{
+	lock(0);
+	spawn(lock_0_as_1);
+	be(0);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
+void any_child(void)
+{
+	actor("parent");
+	actor("child");
+	spawn(parent_of_any);
+}
+
+static void parent_with_thread(void)
+{
+	/* It could fork at any time. */
+	thread(sleep_for_ever);
+	parent_of_any();
+}
+
+void thread_may_fork(void)
+{
+	actor("parent");
+	actor("child");
+	spawn(parent_with_thread);
+}
+
+static void child_with_child(void)
+{
+	spawn(sleep_for_ever);
+	lock_0_as_1();
+}
+
+static void reaper(void)
+{
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	lock(0);
+	spawn(child_with_child);
+	be(0);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
+/* The grandchild can fork and end: its child becomes one of the reaper's. */
+void subreaper(void)
+{
+	actor("reaper");
+	actor("child");
+	spawn(reaper);
+}
+
+/* --- pipes ------------------------------------------------------------------ */
+
+static int own_pipe[2];
+
+static void write_own_pipe(int sig)
+{
+	(void)sig;
+	(void)!write(own_pipe[1], "x", 1);
+}
+
+static void read_own_pipe(void)
+{
+	static gid_t groups[NR_GROUPS];
+	char byte;
+
+	for (int i = 0; i < NR_GROUPS; i++)
+		groups[i] = 100000 + i;
+	check(!setgroups(NR_GROUPS, groups), "setgroups");
+	signal(SIGUSR1, write_own_pipe);
+	check(!pipe(own_pipe), "pipe");
+	be(0);
+	(void)!read(own_pipe[0], &byte, 1);
+}
+
+/* So many groups that its status is longer than a page. */
+void many_groups(void)
+{
+	actor("reader");
+	spawn(read_own_pipe);
+}
+
+static int first[2], second[2];
+
+static void read_first(void)
+{
+	char byte;
+
+	lock(0);
+	be(0);
+	(void)!read(first[0], &byte, 1);
+}
+
+static void two_threads_one_read(void)
+{
+	close(first[1]);
+	close(second[1]);
+	thread(read_first);
+	wait_for(0);
+	dup2(second[0], first[0]);
+	shared->go = true;
+}
+
+static void hold_second(void)
+{
+	close(first[0]);
+	close(first[1]);
+	close(second[0]);
+	while (!shared->go)
+		nap();
+	lock_0_as_1();
+}
+
+static void hold_first(void)
+{
+	close(first[0]);
+	close(second[0]);
+	close(second[1]);
+}
+
+/* What is read is another pipe than the descriptor's number says by now. */
+void replaced_descriptor(void)
+{
+	actor("reader");
+	actor("writer");
+	check(!pipe(first) && !pipe(second), "pipe");
+	spawn(two_threads_one_read);
+	spawn(hold_second);
+	spawn(hold_first);
+	close(first[0]);
+	close(first[1]);
+	close(second[0]);
+	close(second[1]);
+}

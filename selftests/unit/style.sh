@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Kernel coding style: each source is one test for the kernel's own checker, out
+# of the kernel's source package. Nothing else may ask for the kernel's version
+# than compat.h.
+here=$(dirname "$(readlink -f "$0")")
+tree=$here/../..
+: "${KSFT:=${XDG_CACHE_HOME:-$HOME/.cache}/gridlock/kselftest/tools/testing/selftests}"
+checkpatch=$KSFT/../../../scripts/checkpatch.pl
+. "$KSFT/kselftest/ktap_helpers.sh" 2>/dev/null && [ -x "$checkpatch" ] || {
+	echo "1..0 # SKIP no kselftest and checkpatch.pl in $KSFT: name it by KSFT="
+	exit 4
+}
+
+# What the checker takes for a fault and is none: lists of names made by macros;
+# the version, which compat.h is about; bits, in a header that is user space's too;
+# a delay under a spinlock.
+IGNORE=USLEEP_RANGE,COMPLEX_MACRO,MACRO_ARG_UNUSED,MACRO_ARG_REUSE,BRACKET_SPACE,LINUX_VERSION_CODE
+IGNORE+=,CONSTANT_COMPARISON,BIT_MACRO
+# What people read is not split; a name is no word.
+IGNORE+=,LONG_LINE_STRING,EMBEDDED_FUNCTION_NAME,REPEATED_WORD
+# Rules for what runs in the kernel: its types, functions, attributes and errors.
+IN_USER_SPACE=PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,USE_NEGATIVE_ERRNO,ENOSYS
+IN_USER_SPACE+=,STRCPY,VOLATILE,SYMBOLIC_PERMS,CAMELCASE,SPLIT_STRING
+# Made to be expanded where declarations stand.
+IN_USER_SPACE+=,MULTISTATEMENT_MACRO_USE_DO_WHILE,TRAILING_SEMICOLON
+
+# style FILE: what is wrong with it. On stderr the checker misses a kernel tree.
+style() {
+	local ignore=$IGNORE
+
+	[[ $1 == kmod/* ]] || ignore+=,$IN_USER_SPACE
+	# A pointer to what a macro of the harness names is no product.
+	! grep -q FIXTURE_DATA "$1" || ignore+=,SPACING
+	"$checkpatch" --no-tree --strict --terse -q --show-types --no-summary \
+		--ignore "$ignore" --file "$1" 2>/dev/null || return
+	[ "$1" = kmod/compat.h ] || ! grep -n LINUX_VERSION_CODE "$1"
+}
+
+cd "$tree" || exit 1
+mapfile -t files < <(find kmod userspace selftests -name '*.[ch]' ! -name '*.mod.c' ! -path '*/reader/*' | LC_ALL=C sort)
+
+ktap_print_header
+ktap_set_plan $((${#files[@]} + 1))
+for file in "${files[@]}"; do
+	if said=$(style "$file") && [ -z "$said" ]; then
+		ktap_test_pass "$file"
+	else
+		ktap_print_msg "$said"
+		ktap_test_fail "$file"
+	fi
+done
+
+# The test can fail.
+bad=$(mktemp --suffix .c) && printf 'int a;\nvoid f(void)\n{\n  a=1;\n}\n' >"$bad"
+said=$(style "$bad")
+rm -f "$bad"
+if [[ $said == *POINTER_LOCATION* || $said == *SPACING* ]]; then
+	ktap_test_pass "a bad file is told"
+else
+	ktap_test_fail "a bad file is told"
+fi
+ktap_finished
