@@ -184,8 +184,7 @@ def sums_are_exact_with_the_least_tables():
     try:
         queue = ["p0: kmutex:0 sync"] + [f"p{i}: sync !kmutex:0" for i in range(1, 101)]
         with Scenario(STORM), Scenario(queue):
-            time.sleep(1)
-            claim(stats()["lost.no_slot"], "100 waits fit a table for 16")
+            wait_until(lambda: stats()["lost.no_slot"], "100 waits do not fit a table for 16")
             claim(read_bin("waits.bin")[0]["nr_lost_begins"], "the header tells of no loss")
         rows = claim_exact()
         claim(any(row.row == OTHER and row.begun for row in rows) or

@@ -34,8 +34,8 @@ def system_call(*args):
     return ctypes.get_errno() if LIBC.syscall(*args) else 0
 
 
-def load(parameters=""):
-    with open(os.environ["GRIDLOCK_KO"], "rb") as file:
+def load(parameters="", path=os.environ.get("GRIDLOCK_KO", "")):
+    with open(path, "rb") as file:
         return system_call(NR_FINIT_MODULE, file.fileno(), parameters.encode(), 0)
 
 
@@ -207,6 +207,53 @@ def tables_out_of_range_are_refused():
                        f"{name}={value} is out of range: it goes from {least} to {most}")
 
 
+def changed_module(old, new):
+    """The module with one of its strings changed. Return: a path."""
+    with open(os.environ["GRIDLOCK_KO"], "rb") as file:
+        code = file.read()
+    # Among other strings: the module's own name is among zeros.
+    code, times = re.subn(b"\0%s\0(?=[^\0])" % old, b"\0%s\0" % new.ljust(len(old), b"\0"), code)
+    claim(times == 1, f"the string {old} is there {times} times")
+    with open("/tmp/changed.ko", "wb") as file:
+        file.write(code)
+    return file.name
+
+
+def is_refused_changed(old, new, error, sentence):
+    """The same module, looking for what this kernel does not have."""
+    log = Log()
+    result = load(path=changed_module(old, new))
+    if not result:
+        unload()
+    claim(result == error, f"loading with {new} for {old}: {os.strerror(result)}")
+    said = [line for line in log.since() if "gridlock: " in line]
+    claim(len(said) == 1 and sentence in said[0], f"the log says {said}")
+    # debugfs itself has something to say, too.
+    others = [line for line in log.warnings() if line not in said and "debugfs: " not in line]
+    claim(not others, "\n".join(others))
+    nothing_stays_behind()
+
+
+def kernel_without_the_tracepoints_is_refused():
+    for name in (b"contention_begin", b"contention_end"):
+        is_refused_changed(name, b"nowhere", errno.EOPNOTSUPP,
+                           "no tracepoints contention_begin and contention_end: it needs Linux 5.19")
+
+
+def folder_that_cannot_be_made_is_refused():
+    """As where debugfs is off: another folder has the name."""
+    is_refused_changed(b"gridlock", b"kprobes", errno.EEXIST, "debugfs is not available (-EEXIST)")
+
+
+def changed_module_loads():
+    """What is refused above is not refused for being changed: futexes are no condition."""
+    error = load(path=changed_module(b"futex_wait_setup", b"nowhere"))
+    claim(not error, f"loading without futex_wait_setup: {os.strerror(error)}")
+    with open(f"{DEBUGFS}/stats", encoding="ascii") as file:
+        claim("probe.futex missing" in file.read(), "a probe that cannot be is there")
+    unload()
+
+
 def need_both():
     need_module()
     need_kernel_locks()
@@ -214,7 +261,9 @@ def need_both():
 
 
 TESTS = [loads_and_unloads, nothing_stays_behind, open_file_holds_the_module, least_tables_work,
-         most_tables_work, futex_probes_can_be_left_out, tables_out_of_range_are_refused]
+         most_tables_work, futex_probes_can_be_left_out, tables_out_of_range_are_refused,
+         kernel_without_the_tracepoints_is_refused, folder_that_cannot_be_made_is_refused,
+         changed_module_loads]
 
 
 def put_back(test):
