@@ -88,6 +88,35 @@ static __always_inline void apply(struct gl_sums *sums, const struct change *c)
 	raise(&sums->max_ns, c->wait_ns);
 }
 
+/* The histogram of a row, given to it when it gets hot; NULL: none. */
+static __always_inline struct gl_hist *hist_of(struct gl_cpu *cpu, struct gl_row *row)
+{
+	u32 n = READ_ONCE(row->hist);
+
+	if (likely(n))
+		return &cpu->hist[n - 1];
+	if (local_read(&row->sums.ended) < GL_HOT_ENDS || local_read(&cpu->nr_hists) >= GL_NR_HISTS)
+		return NULL;
+	/* An interrupt may come between: then both count on, and one may be in vain. */
+	n = local_inc_return(&cpu->nr_hists);
+	if (n > GL_NR_HISTS)
+		return NULL;
+	if (!cmpxchg_local(&row->hist, 0, n))
+		return &cpu->hist[n - 1];
+	return &cpu->hist[READ_ONCE(row->hist) - 1];
+}
+
+static __always_inline void count_hists(struct gl_cpu *cpu, struct gl_total *total,
+					struct gl_row *row, u64 wait_ns)
+{
+	u32 bucket = min_t(u32, ilog2(wait_ns | 1), GL_NR_BUCKETS - 1);
+	struct gl_hist *hist = row ? hist_of(cpu, row) : NULL;
+
+	local_inc(&total->hist.nr[bucket]);
+	if (hist)
+		local_inc(&hist->nr[bucket]);
+}
+
 static __always_inline void count(struct gl_cpu *cpu, const struct gl_resource *res,
 				  const struct change *c)
 {
@@ -97,7 +126,10 @@ static __always_inline void count(struct gl_cpu *cpu, const struct gl_resource *
 	apply(&total->sums, c);
 	apply(row ? &row->sums : &total->other, c);
 	if (c->ended)
-		local_inc(&total->hist[min_t(u32, ilog2(c->wait_ns | 1), GL_NR_BUCKETS - 1)]);
+		count_hists(cpu, total, row, c->wait_ns);
+	/* The memory of an mm that is gone may be another one's by now: name the last. */
+	if (row && res->space && c->begun)
+		WRITE_ONCE(row->tgid, current->tgid);
 }
 
 /**
@@ -150,16 +182,25 @@ static void reset_sums(struct gl_sums *sums)
 	local_set(&sums->max_ns, 0);
 }
 
+static void reset_hist(struct gl_hist *hist)
+{
+	u32 n;
+
+	for (n = 0; n < GL_NR_BUCKETS; n++)
+		local_set(&hist->nr[n], 0);
+}
+
 static void reset_cpu(struct gl_cpu *cpu)
 {
-	u32 i, n;
+	u32 i;
 
 	for (i = 0; i < GL_NR_COUNTED_KINDS; i++) {
 		reset_sums(&cpu->total[i].sums);
 		reset_sums(&cpu->total[i].other);
-		for (n = 0; n < GL_NR_BUCKETS; n++)
-			local_set(&cpu->total[i].hist[n], 0);
+		reset_hist(&cpu->total[i].hist);
 	}
+	for (i = 0; i < GL_NR_HISTS; i++)
+		reset_hist(&cpu->hist[i]);
 	for (i = 0; i < gl_nr_rows; i++)
 		if (local_read(&cpu->row[i].key))
 			reset_sums(&cpu->row[i].sums);

@@ -4,6 +4,7 @@
  */
 #include "cpu.h"
 
+#include <linux/build_bug.h>
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/log2.h>
@@ -12,6 +13,9 @@
 #include <linux/vmalloc.h>
 
 DEFINE_PER_CPU(struct gl_cpu *, gl_cpu_ptr);
+
+static_assert(sizeof(struct gl_cpu) + GL_DEFAULT_MAX_LOCKS * sizeof(struct gl_row) <=
+	      GL_MOST_CPU_BYTES);
 
 /* Rows of each CPU; a power of two, set before the first probe. */
 u32 gl_nr_rows;

@@ -49,8 +49,20 @@ struct gl_row {
 	local_t key;
 	/** @space: futex: the mm, as a number; else 0 */
 	u64 space;
+	/** @tgid: futex: the process whose wait began last; else 0 */
+	s32 tgid;
+	/** @hist: number of its histogram + 1; 0: none, it is not hot */
+	u32 hist;
 	/** @sums: its counters */
 	struct gl_sums sums;
+};
+
+/**
+ * struct gl_hist - closed waits by log2 of their length in ns, on one CPU
+ */
+struct gl_hist {
+	/** @nr: by bucket, see GL_NR_BUCKETS */
+	local_t nr[GL_NR_BUCKETS];
 };
 
 /**
@@ -61,8 +73,8 @@ struct gl_total {
 	struct gl_sums sums;
 	/** @other: the waits that found no row */
 	struct gl_sums other;
-	/** @hist: closed waits by log2 of their length in ns */
-	local_t hist[GL_NR_BUCKETS];
+	/** @hist: all of them */
+	struct gl_hist hist;
 };
 
 /**
@@ -97,6 +109,10 @@ struct gl_cpu {
 	struct gl_spin spin[GL_NR_LEVELS][GL_SPIN_DEPTH];
 	/** @total: by kind */
 	struct gl_total total[GL_NR_COUNTED_KINDS];
+	/** @nr_hists: histograms given to hot locks; may run over by a few */
+	local_t nr_hists;
+	/** @hist: those, in the order given */
+	struct gl_hist hist[GL_NR_HISTS];
 	/** @row: [gl_nr_rows] open-addressing hash of rows */
 	struct gl_row *row;
 };

@@ -10,7 +10,7 @@
 #define GL_LEAST_MAX_WAITS	16
 #define GL_MOST_MAX_WAITS	(1U << 20)
 
-/* Lock rows a CPU; a parameter at load. A row takes 72 bytes. */
+/* Lock rows a CPU; a parameter at load. A row takes 80 bytes. */
 #define GL_DEFAULT_MAX_LOCKS	4096
 #define GL_LEAST_MAX_LOCKS	16
 #define GL_MOST_MAX_LOCKS	65536
@@ -27,6 +27,17 @@
 
 /* Rows looked at before a lock folds into its kind's `other` row. */
 #define GL_ROW_WINDOW		16
+
+/*
+ * A lock is hot on a CPU when so many waits for it ended there; the first so
+ * many hot ones get a histogram each.
+ */
+#define GL_HOT_ENDS		16
+#define GL_NR_HISTS		64
+
+/* With the defaults: what is there once, and what for each CPU. */
+#define GL_MOST_TABLE_BYTES	(10U << 20)
+#define GL_MOST_CPU_BYTES	(512U << 10)
 
 /*
  * Waits that one task can be in at once: a per-CPU rwsem or an RT rwbase lock

@@ -57,20 +57,27 @@ static void add_sums(struct gl_lock_record *rec, const struct gl_sums *sums, boo
 		rec->min_ns = ~least;
 }
 
+static void add_hist(struct gl_lock_record *rec, const struct gl_hist *hist)
+{
+	u32 n;
+
+	for (n = 0; n < GL_NR_BUCKETS; n++)
+		rec->hist[n] += local_read(&hist->nr[n]);
+	rec->flags |= GL_LOCK_HIST;
+}
+
 static void add_total(struct gl_snapshot *snap, const struct gl_cpu *cpu, bool begins)
 {
 	struct gl_lock_record *rec = (void *)snap->records;
-	u32 kind, n;
+	u32 kind;
 
 	for (kind = 0; kind < GL_NR_COUNTED_KINDS; kind++) {
 		const struct gl_total *total = &cpu->total[kind];
 
 		add_sums(&rec[2 * kind], &total->sums, begins);
 		add_sums(&rec[2 * kind + 1], &total->other, begins);
-		if (begins)
-			continue;
-		for (n = 0; n < GL_NR_BUCKETS; n++)
-			rec[2 * kind].hist[n] += local_read(&total->hist[n]);
+		if (!begins)
+			add_hist(&rec[2 * kind], &total->hist);
 	}
 }
 
@@ -105,12 +112,13 @@ static void identify(struct gl_snapshot *snap, struct gl_lock_record *rec,
 	rec->res_id = gl_snapshot_id(lock, space);
 	rec->res_addr = gl_snapshot_address(snap, rec->kind, lock);
 	rec->space_id = space ? gl_snapshot_id(space, 0) : 0;
+	rec->tgid = READ_ONCE(row->tgid);
 	gl_snapshot_name(rec->kind, lock, rec->name);
 }
 
 static void add_rows(struct merge *m, const struct gl_cpu *cpu)
 {
-	u32 i;
+	u32 i, hist;
 
 	for (i = 0; i < gl_nr_rows; i++) {
 		const struct gl_row *row = &cpu->row[i];
@@ -128,6 +136,9 @@ static void add_rows(struct merge *m, const struct gl_cpu *cpu)
 		if (!rec->row)
 			identify(m->snap, rec, row);
 		add_sums(rec, &row->sums, m->reading_begins);
+		hist = READ_ONCE(row->hist);
+		if (hist && !m->reading_begins)
+			add_hist(rec, &cpu->hist[hist - 1]);
 	}
 }
 
@@ -139,7 +150,6 @@ static void fill_fixed(struct gl_snapshot *snap)
 	for (kind = 0; kind < GL_NR_COUNTED_KINDS; kind++) {
 		rec[2 * kind].row = GL_ROW_TOTAL;
 		rec[2 * kind].kind = kind;
-		rec[2 * kind].flags = GL_LOCK_HIST;
 		rec[2 * kind + 1].row = GL_ROW_OTHER;
 		rec[2 * kind + 1].kind = kind;
 	}

@@ -58,7 +58,7 @@ class Row:
 
     def __init__(self, record):
         (self.id, self.addr, _, self.begun, self.ended, self.failed, self.lost, self.total_ns,
-         self.min_ns, self.max_ns, self.row, kind, _, _) = struct.unpack_from("=10QIIIi", record)
+         self.min_ns, self.max_ns, self.row, kind, self.flags, self.tgid) = struct.unpack_from("=10QIIIi", record)
         self.kind = KINDS[kind]
         self.hist = struct.unpack_from("=40Q", record, 96)
 
@@ -74,6 +74,7 @@ class Wait:
     OFF_CPU, IN_SLOWPATH, SLOWPATH_KNOWN = 1 << 4, 1 << 5, 1 << 6
 
     def __init__(self, record):
+        self.res, = struct.unpack_from("=Q", record, 8)
         (self.tid, _, self.owner, _, _, kind, self.flags,
          self.owner_state) = struct.unpack_from("=4i4I", record, 64)
         self.kind = KINDS[kind]

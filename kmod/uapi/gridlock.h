@@ -136,10 +136,6 @@ struct gl_header {
 #define GL_OWNER_HINT		4	/* last reader or last holder: never proof */
 #define GL_OWNER_DEAD		5	/* the owner named by the word is gone */
 
-/* Kinds of owner source for a futex, in gl_wait_record.futex_flags */
-#define GL_FUTEX_WORD_READ	(1U << 0)	/* futex_word holds the word at begin */
-#define GL_FUTEX_NEXT_READ	(1U << 1)	/* futex_next holds the word at uaddr + 8 */
-
 #define GL_COMM_LEN	16
 #define GL_NAME_LEN	64
 
@@ -187,16 +183,12 @@ struct gl_wait_record {
 	__u32 nr_overtaken;
 	/** @cpu: CPU of a spinning wait; else the last one of the task */
 	__u32 cpu;
-	/** @futex_flags: GL_FUTEX_* */
-	__u32 futex_flags;
-	/** @futex_val: value the caller expected in the word */
-	__u32 futex_val;
-	/** @futex_word: the word itself at begin */
-	__u32 futex_word;
-	/** @futex_next: the word 8 bytes on (glibc: __owner) at begin */
-	__u32 futex_next;
 	/** @__reserved0: zero */
 	__u32 __reserved0;
+	/** @futex_val: value the caller expected in the word */
+	__u32 futex_val;
+	/** @__reserved1: zero */
+	__u32 __reserved1[3];
 	/** @comm: name of the waiting task, NUL-terminated */
 	char comm[GL_COMM_LEN];
 	/** @owner_comm: name of the owner, NUL-terminated; empty if unknown */
@@ -250,9 +242,12 @@ struct gl_lock_record {
 	__u32 kind;
 	/** @flags: GL_LOCK_* */
 	__u32 flags;
-	/** @tgid: futex: a process of that address space; else 0 */
+	/** @tgid: futex: a process of that address space that waited; else 0 */
 	__s32 tgid;
-	/** @hist: closed waits by log2 of their length in ns */
+	/**
+	 * @hist: closed waits by log2 of their length in ns; of a LOCK row since
+	 * the lock became hot on a CPU, so that their sum is at most nr_ended
+	 */
 	__u64 hist[GL_NR_BUCKETS];
 	/** @name: symbol of a static lock, NUL-terminated; empty if unknown */
 	char name[GL_NAME_LEN];

@@ -20,8 +20,8 @@
 	X(start_ns, 40) X(nr_switches, 48) X(owner_start_ns, 56) X(tid, 64) X(tgid, 68)    \
 	X(owner_tid, 72) X(owner_tgid, 76) X(slot, 80) X(kind, 84) X(flags, 88)            \
 	X(owner_state, 92) X(task_state, 96) X(nr_overtaken, 100) X(cpu, 104)              \
-	X(futex_flags, 108) X(futex_val, 112) X(futex_word, 116) X(futex_next, 120)        \
-	X(__reserved0, 124) X(comm, 128) X(owner_comm, 144) X(name, 160)
+	X(__reserved0, 108) X(futex_val, 112) X(__reserved1, 116)                          \
+	X(comm, 128) X(owner_comm, 144) X(name, 160)
 
 #define LOCK_FIELDS(X)                                                                    \
 	X(res_id, 0) X(res_addr, 8) X(space_id, 16) X(nr_begun, 24) X(nr_ended, 32)        \

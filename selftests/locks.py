@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""What the counters tell of each lock: whose futex it is, how long its waits were.
+
+And that it all fits the memory that was promised.
+"""
+
+import ctypes
+import mmap
+import os
+import re
+import signal
+
+from gltest import (RT, Scenario, claim, gridlock, need_kernel_locks, need_module, run, wait_until,
+                    wchan)
+from kmod_count import LOCK, read_locks, read_waits, reload, stats
+
+LIBC = ctypes.CDLL(None)
+SYS_FUTEX, FUTEX_WAIT_PRIVATE = 202, 128
+
+# A lock is hot on a CPU when so many of its waits ended there (kmod/limits.h).
+HOT_ENDS = 16
+
+
+def futex_rows(addr=None):
+    return [row for row in read_locks()[1]
+            if row.row == LOCK and row.kind == "futex" and addr in (None, row.addr)]
+
+
+def process_of(tid):
+    with open(f"/proc/{tid}/status", encoding="ascii", errors="replace") as file:
+        return int(re.search(r"^Tgid:\s+(\d+)", file.read(), re.M)[1])
+
+
+def futex_names_its_process():
+    """The word of a mutex that threads of one process contend, and in words the same."""
+    with Scenario(["t1: mtx:0 sync", "t2: sync !mtx:0"], threads=True) as scenario:
+        pid = process_of(scenario.tid["t2"])
+        waits = read_waits(scenario.tid["t2"])
+        claim([wait.kind for wait in waits] == ["futex"], f"t2 has {len(waits)} waits")
+        rows = [row for row in futex_rows() if row.id == waits[0].res]
+        claim([row.tgid for row in rows] == [pid],
+              f"the word is of {[row.tgid for row in rows]}, not of {pid}")
+        status, out, err = gridlock("locks", "-Y", "futex")
+        claim(status == 0, f"locks exits {status}: {err}")
+        claim(f"0x{rows[0].addr:x} of process {pid}" in out, f"nothing of process {pid}: {out}")
+
+
+def sleeper(addr):
+    """A child that waits for the word at an address of its own memory."""
+    pid = os.fork()
+    if not pid:
+        LIBC.syscall(SYS_FUTEX, ctypes.c_void_p(addr), FUTEX_WAIT_PRIVATE, 0, None)
+        os._exit(0)
+    wait_until(lambda: "futex" in wchan(pid), "the child waits")
+    return pid
+
+
+def one_address_of_two_processes_is_two_futexes():
+    page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    addr = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    children = [sleeper(addr), sleeper(addr)]
+    try:
+        rows = [row for row in futex_rows(addr) if row.begun > row.ended + row.lost]
+        claim(sorted(row.tgid for row in rows) == sorted(children),
+              f"{addr:#x} is of {[row.tgid for row in rows]}, not of {children}")
+        claim(all(row.begun == 1 for row in rows), f"begun: {[row.begun for row in rows]}")
+        claim(len({row.id for row in rows}) == 2, "both have one identity")
+    finally:
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def row_of_queue(number):
+    """A lock that so many tasks have waited for."""
+    reload()
+    queue = ["p0: kmutex:5 sync settle"] + [f"p{i}: sync !kmutex:5" for i in range(1, number + 1)]
+    kind = "rtmutex" if RT else "mutex"
+
+    def waited_for(rows):
+        return [row.id for row in rows
+                if row.row == LOCK and row.kind == kind and row.begun - row.ended == number]
+
+    with Scenario(queue):
+        wait_until(lambda: waited_for(read_locks()[1]), f"{number} wait")
+        lock = waited_for(read_locks()[1])[0]
+    rows = [row for row in read_locks()[1] if row.id == lock and row.row == LOCK]
+    claim(len(rows) == 1 and rows[0].ended == number, f"ended: {[row.ended for row in rows]}")
+    return rows[0]
+
+
+def hot_lock_has_a_histogram():
+    """Somewhere more waits ended than make a lock hot; each CPU misses those before."""
+    missed = os.cpu_count() * (HOT_ENDS - 1)
+    row = row_of_queue(missed + 1)
+    claim(row.flags & 1, "a hot lock has no histogram")
+    claim(row.ended - missed <= sum(row.hist) <= row.ended,
+          f"{sum(row.hist)} of {row.ended} waits are in the histogram")
+
+
+def lock_that_is_not_hot_has_none():
+    row = row_of_queue(HOT_ENDS - 1)
+    claim(not row.flags & 1 and not any(row.hist), f"flags {row.flags}, histogram {row.hist}")
+
+
+def tables_fit_their_memory():
+    """With the defaults: 10 MiB, and 512 KiB for each CPU."""
+    reload()
+    now = stats()
+    claim(now["table.lock_rows_per_cpu"] == 4096, f"{now['table.lock_rows_per_cpu']} lock rows")
+    claim(65536 <= now["table.wait_slots"], f"{now['table.wait_slots']} wait slots")
+    claim(now["table.wait_bytes"] <= 10 << 20, f"waits take {now['table.wait_bytes']} bytes")
+    each = now["table.lock_bytes"] / os.sysconf("SC_NPROCESSORS_CONF")
+    claim(4096 * 80 <= each <= 512 << 10, f"locks take {each} bytes a CPU")
+
+
+TESTS = [futex_names_its_process, one_address_of_two_processes_is_two_futexes,
+         hot_lock_has_a_histogram, lock_that_is_not_hot_has_none, tables_fit_their_memory]
+
+
+def need_both():
+    need_module()
+    need_kernel_locks()
+
+
+if __name__ == "__main__":
+    run([(test.__name__, test) for test in TESTS], need_both)
