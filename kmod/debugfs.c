@@ -13,6 +13,7 @@
 #include <linux/debugfs.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/printk.h>
 #include <linux/seq_file.h>
@@ -252,8 +253,32 @@ static const struct file_operations locks_fops = {
 	.llseek = seq_lseek,
 };
 
+/* A file's name, what serves it, and, of a binary one, the records that it holds. */
+static const struct {
+	const char *name;
+	const struct file_operations *fops;
+	unsigned long record_type;
+} files[] = {
+	{ "version",	&version_fops },
+	{ "stats",	&stats_fops },
+	{ "coverage",	&coverage_fops },
+	{ "waits",	&waits_fops },
+	{ "locks",	&locks_fops },
+	{ "waits.bin",	&binary_fops, GL_RECORD_WAIT },
+	{ "locks.bin",	&binary_fops, GL_RECORD_LOCK },
+};
+
+static void say_why(const struct dentry *failed)
+{
+	if (PTR_ERR(failed) == -ENOMEM)
+		pr_err("no memory for the files in debugfs\n");
+	else
+		pr_err("debugfs is not available (%pe): the kernel needs CONFIG_DEBUG_FS and must not be booted with debugfs=off\n",
+		       failed);
+}
+
 /**
- * gl_debugfs_init() - make the files
+ * gl_debugfs_init() - make the files, all of them or none
  *
  * Context: process; may sleep. The tables are there.
  *
@@ -261,19 +286,24 @@ static const struct file_operations locks_fops = {
  */
 int gl_debugfs_init(void)
 {
+	size_t i;
+
 	dir = debugfs_create_dir("gridlock", NULL);
 	if (IS_ERR(dir)) {
-		pr_err("debugfs is not available (%pe): the kernel needs CONFIG_DEBUG_FS and must not be booted with debugfs=off\n",
-		       dir);
+		say_why(dir);
 		return PTR_ERR(dir);
 	}
-	debugfs_create_file("version", 0400, dir, NULL, &version_fops);
-	debugfs_create_file("stats", 0400, dir, NULL, &stats_fops);
-	debugfs_create_file("coverage", 0400, dir, NULL, &coverage_fops);
-	debugfs_create_file("waits", 0400, dir, NULL, &waits_fops);
-	debugfs_create_file("locks", 0400, dir, NULL, &locks_fops);
-	debugfs_create_file("waits.bin", 0400, dir, (void *)GL_RECORD_WAIT, &binary_fops);
-	debugfs_create_file("locks.bin", 0400, dir, (void *)GL_RECORD_LOCK, &binary_fops);
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		struct dentry *file = debugfs_create_file(files[i].name, 0400, dir,
+							  (void *)files[i].record_type,
+							  files[i].fops);
+
+		if (IS_ERR(file)) {
+			say_why(file);
+			debugfs_remove(dir);
+			return PTR_ERR(file);
+		}
+	}
 	return 0;
 }
 

@@ -2,10 +2,13 @@
 /*
  * probe - attaches the groups of probes and takes them off again.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include "probe.h"
 
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/printk.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
@@ -58,8 +61,8 @@ struct tracepoint *gl_tracepoint_find(const char *name)
  *
  * Context: process; may sleep.
  *
- * Return: 0, also when groups that are not required are missing; else -errno
- * of the one that is, and then nothing is attached.
+ * Return: 0, also when this kernel lacks groups that are not required; else
+ * -errno of the one that is, or -ENOMEM, and then nothing is attached.
  */
 int gl_probes_attach(void)
 {
@@ -70,7 +73,10 @@ int gl_probes_attach(void)
 		if (groups[i]->wanted && !*groups[i]->wanted)
 			continue;
 		err = groups[i]->attach();
-		if (err && groups[i]->required) {
+		/* Without memory it is not known what this kernel has. */
+		if (err == -ENOMEM)
+			pr_err("no memory for the probes\n");
+		if (err && (groups[i]->required || err == -ENOMEM)) {
 			gl_probes_detach();
 			return err;
 		}

@@ -161,6 +161,7 @@ static void detach(void)
 static int attach(void)
 {
 	size_t i;
+	int err;
 
 	for (i = 0; i < ARRAY_SIZE(points); i++) {
 		struct kprobe *probe = &points[i].probe;
@@ -169,7 +170,12 @@ static int attach(void)
 		*probe = (struct kprobe){
 			.symbol_name = probe->symbol_name, .pre_handler = handle
 		};
-		points[i].attached = !register_kprobe(probe);
+		err = register_kprobe(probe);
+		if (err == -ENOMEM) {
+			detach();
+			return err;
+		}
+		points[i].attached = !err;
 	}
 	if (is_attached("futex_unqueue") && is_attached("futex_wait_setup") &&
 	    (is_attached("futex_wait_queue") || is_attached("futex_do_wait")))

@@ -8,6 +8,7 @@
  *	unlock KIND N		drop it
  *	churn COUNT KIND N...	take these locks in this order and drop them again,
  *				COUNT times
+ *	leak			forget some memory, for kmemleak to find
  *
  * KIND is one of mutex, rwsem-w, rwsem-r, rtmutex and sem. Programs compose any
  * circle from these, also together with locks of user space: the order of
@@ -43,6 +44,9 @@
 
 /* Locks that one task can hold at once. */
 #define MAX_HELD	16
+
+/* What "leak" forgets. */
+#define LEAK_BYTES	200
 
 /* "churn COUNT" and MAX_HELD times "rwsem-w NN" fit. */
 #define MAX_COMMAND	256
@@ -287,6 +291,15 @@ static int run_churn(struct session *s, char *command)
 	return err;
 }
 
+/* On purpose: shows that the search for leaks finds one. Only tests write here. */
+static int leak(void)
+{
+	void *forgotten = kmalloc(LEAK_BYTES, GFP_KERNEL);
+
+	OPTIMIZER_HIDE_VAR(forgotten);
+	return forgotten ? 0 : -ENOMEM;
+}
+
 static int run_command(struct session *s, char *command)
 {
 	const char *verb = next_word(&command);
@@ -297,6 +310,8 @@ static int run_command(struct session *s, char *command)
 		return -EINVAL;
 	if (!strcmp(verb, "churn"))
 		return run_churn(s, command);
+	if (!strcmp(verb, "leak"))
+		return leak();
 	err = parse_lock(&command, &lock);
 	if (err)
 		return err == -ENODATA ? -EINVAL : err;

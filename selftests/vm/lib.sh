@@ -81,11 +81,13 @@ CMDLINE="console=ttyS0 quiet panic=-1 oops=panic audit=0 nokaslr mitigations=off
 CMDLINE+=" random.trust_cpu=on tsc=reliable no_timer_check log_buf_len=4M"
 
 # kernel_cmdline KERNEL: what it needs more. The tests read GL_SLOW: how much longer
-# everything may take.
+# everything may take. slab_debug keeps kmalloc from arrays of spare objects for each
+# CPU: what they once held is still written there, and hides leaks from kmemleak.
+# Statistics of locks warn about those that lockdep was told to leave alone.
 kernel_cmdline() {
 	case $1 in
-	debug) echo "kmemleak=on GL_SLOW=4" ;;
-	kcsan) echo "GL_SLOW=4" ;;
+	debug) echo "kmemleak=on slab_debug=F,kmalloc-* sysctl.kernel.lock_stat=0 GL_SLOW=4" ;;
+	kcsan) echo "sysctl.kernel.lock_stat=0 GL_SLOW=4" ;;
 	esac
 }
 
