@@ -4,10 +4,14 @@
  *
  * Rows lie in an open-addressing hash that only its own CPU inserts into. An
  * interrupt may insert while the interrupted context looks: a row is claimed
- * by one compare-and-exchange of its key, and never given up.
+ * by one compare-and-exchange of its key, and never given up. Its tag follows;
+ * until then its place looks free to an interrupt, which tries the key and finds
+ * it taken.
  */
 #include "count.h"
 
+#include <asm/byteorder.h>
+#include <linux/bitops.h>
 #include <linux/cpu.h>
 #include <linux/hash.h>
 #include <linux/irqflags.h>
@@ -28,30 +32,71 @@ static __always_inline bool row_matches(const struct gl_row *row, u64 key, u64 s
 	return (u64)local_read(&row->key) == key && row->space == space;
 }
 
-/* The row of a lock, claimed if need be; NULL: the window is full. */
-static __always_inline struct gl_row *find_row(struct gl_cpu *cpu,
-					       const struct gl_resource *res)
+/* The same byte eight times. */
+static __always_inline u64 repeat(u8 byte)
 {
-	u64 key = gl_row_key(res->kind, res->lock);
-	u32 mask = gl_nr_rows - 1, n;
-	u32 home = hash_64(key ^ res->space, 32) & mask;
+	return byte * 0x0101010101010101ULL;
+}
 
-	for (n = 0; n < GL_ROW_WINDOW; n++) {
-		struct gl_row *row = &cpu->row[(home + n) & mask];
+/*
+ * The upper bit of each byte of @tags that is @tag; may be set as well in one
+ * that lies above such a byte and differs by 1.
+ */
+static __always_inline u64 find_tag(u64 tags, u8 tag)
+{
+	u64 differ = tags ^ repeat(tag);
 
-		if (row_matches(row, key, res->space))
-			return row;
-		if (local_read(&row->key))
-			continue;
+	return (differ - repeat(0x01)) & ~differ & repeat(0x80);
+}
+
+/* Take a free row of a group for a lock, or the one that an interrupt took for it. */
+static __always_inline struct gl_row *claim_row(struct gl_cpu *cpu, u32 first, u64 free,
+						const struct gl_resource *res, u64 key, u8 tag)
+{
+	for (; free; free &= free - 1) {
+		u32 n = first + __ffs64(free) / 8;
+		struct gl_row *row = &cpu->row[n];
+
 		if (!local_cmpxchg(&row->key, 0, key)) {
 			/*
 			 * Only futexes have a space, and those only wait in
 			 * tasks: no interrupt looks for a row with this key.
 			 */
 			row->space = res->space;
+			WRITE_ONCE(cpu->tag[n], tag);
 			return row;
 		}
 		if (row_matches(row, key, res->space))
+			return row;
+	}
+	return NULL;
+}
+
+/*
+ * The row of a lock, claimed if need be; NULL: its groups are full. Rows come in
+ * groups of eight, whose tags make one word: a full group is seen to be the wrong
+ * one without a look at its rows, so that more locks than rows cost no more.
+ */
+static __always_inline struct gl_row *find_row(struct gl_cpu *cpu,
+					       const struct gl_resource *res)
+{
+	u64 key = gl_row_key(res->kind, res->lock);
+	u32 hash = hash_64(key ^ res->space, 32);
+	u8 tag = (hash >> 24) ?: 1;
+	u32 n;
+
+	for (n = 0; n < GL_ROW_GROUPS; n++) {
+		u32 first = ((hash ^ n) * GL_ROW_GROUP) & (gl_nr_rows - 1);
+		u64 tags = le64_to_cpu(READ_ONCE(*(__le64 *)&cpu->tag[first])), hits;
+		struct gl_row *row;
+
+		for (hits = find_tag(tags, tag); hits; hits &= hits - 1) {
+			row = &cpu->row[first + __ffs64(hits) / 8];
+			if (row_matches(row, key, res->space))
+				return row;
+		}
+		row = claim_row(cpu, first, find_tag(tags, 0), res, key, tag);
+		if (row)
 			return row;
 	}
 	return NULL;

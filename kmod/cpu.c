@@ -14,8 +14,8 @@
 
 DEFINE_PER_CPU(struct gl_cpu *, gl_cpu_ptr);
 
-static_assert(sizeof(struct gl_cpu) + GL_DEFAULT_MAX_LOCKS * sizeof(struct gl_row) <=
-	      GL_MOST_CPU_BYTES);
+static_assert(sizeof(struct gl_cpu) +
+	      GL_DEFAULT_MAX_LOCKS * (sizeof(struct gl_row) + sizeof(u8)) <= GL_MOST_CPU_BYTES);
 
 /* Rows of each CPU; a power of two, set before the first probe. */
 u32 gl_nr_rows;
@@ -27,8 +27,9 @@ static int init_one(int nr)
 	if (!cpu)
 		return -ENOMEM;
 	per_cpu(gl_cpu_ptr, nr) = cpu;
+	cpu->tag = kvzalloc_node(gl_nr_rows, GFP_KERNEL, cpu_to_node(nr));
 	cpu->row = vzalloc_node(array_size(gl_nr_rows, sizeof(*cpu->row)), cpu_to_node(nr));
-	return cpu->row ? 0 : -ENOMEM;
+	return cpu->tag && cpu->row ? 0 : -ENOMEM;
 }
 
 /**
@@ -70,6 +71,7 @@ void gl_cpu_exit(void)
 			continue;
 		per_cpu(gl_cpu_ptr, nr) = NULL;
 		vfree(cpu->row);
+		kvfree(cpu->tag);
 		kvfree(cpu);
 	}
 }
@@ -84,5 +86,5 @@ void gl_cpu_exit(void)
 u64 gl_cpu_bytes(void)
 {
 	return (u64)num_possible_cpus() *
-	       (sizeof(struct gl_cpu) + (u64)gl_nr_rows * sizeof(struct gl_row));
+	       (sizeof(struct gl_cpu) + (u64)gl_nr_rows * (sizeof(struct gl_row) + sizeof(u8)));
 }

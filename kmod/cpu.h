@@ -113,7 +113,9 @@ struct gl_cpu {
 	local_t nr_hists;
 	/** @hist: those, in the order given */
 	struct gl_hist hist[GL_NR_HISTS];
-	/** @row: [gl_nr_rows] open-addressing hash of rows */
+	/** @tag: [gl_nr_rows] 8 bits of the hash of each row's key; 0: free, or being claimed */
+	u8 *tag;
+	/** @row: [gl_nr_rows] open-addressing hash of rows, in groups of GL_ROW_GROUP */
 	struct gl_row *row;
 };
 

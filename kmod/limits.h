@@ -25,8 +25,12 @@
  */
 #define GL_BUCKET_WINDOW	8
 
-/* Rows looked at before a lock folds into its kind's `other` row. */
-#define GL_ROW_WINDOW		16
+/*
+ * Rows in a group, of which one word of tags tells, and groups looked at before a
+ * lock folds into its kind's `other` row.
+ */
+#define GL_ROW_GROUP		8
+#define GL_ROW_GROUPS		2
 
 /*
  * A lock is hot on a CPU when so many waits for it ended there; the first so
