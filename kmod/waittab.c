@@ -23,6 +23,7 @@
 #include <linux/log2.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
+#include <linux/random.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
@@ -46,6 +47,7 @@ int gl_waittab_init(struct gl_waittab *tab, u32 max_waits)
 	tab->nr_buckets = max_t(u32, roundup_pow_of_two(DIV_ROUND_UP(max_waits, 4)), 2);
 	tab->nr_slots = tab->nr_buckets * GL_BUCKET_SLOTS;
 	tab->bits = ilog2(tab->nr_buckets);
+	tab->salt = get_random_u64();
 	tab->window = min_t(u32, tab->nr_buckets, GL_BUCKET_WINDOW);
 	tab->buckets = vzalloc(array_size(tab->nr_buckets, sizeof(*tab->buckets)));
 	tab->slots = vzalloc(array_size(tab->nr_slots, sizeof(*tab->slots)));
@@ -85,7 +87,7 @@ u64 gl_waittab_bytes(const struct gl_waittab *tab)
 
 static __always_inline u32 home_of(const struct gl_waittab *tab, u64 task)
 {
-	return hash_64(task, tab->bits);
+	return hash_64(task ^ tab->salt, tab->bits);
 }
 
 static __always_inline u32 bucket_at(const struct gl_waittab *tab, u32 home, u32 n)

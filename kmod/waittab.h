@@ -80,6 +80,8 @@ struct gl_waittab {
 	u32 bits;
 	/** @window: buckets that a key may lie in */
 	u32 window;
+	/** @salt: random; where a task's slot is does not tell its address */
+	u64 salt;
 };
 
 /**
