@@ -136,15 +136,17 @@ static unsigned long families_of_address(unsigned long address)
 }
 
 /*
- * The return addresses on a task's stack. The stack of a task that exits is
- * unmapped after a grace period only: inside rcu_read_lock() it stays.
+ * The return addresses on a task's stack. A module cannot hold a stack: when its
+ * task has exited it goes back to a cache, from which a fork that is refused by
+ * its memory cgroup, or a CPU that goes offline, unmaps it. Preemption is off, so
+ * that all this would have to come to pass within the microseconds of a walk.
  */
 static unsigned int save_stack(struct task_struct *task, unsigned long frames[GL_STACK_DEPTH])
 {
 	struct unwind_state state;
 	unsigned int nr = 0;
 
-	rcu_read_lock();
+	preempt_disable();
 	if (READ_ONCE(task->stack)) {
 		for (unwind_start(&state, task, NULL, NULL);
 		     !unwind_done(&state) && nr < GL_STACK_DEPTH; unwind_next_frame(&state)) {
@@ -154,7 +156,7 @@ static unsigned int save_stack(struct task_struct *task, unsigned long frames[GL
 			nr++;
 		}
 	}
-	rcu_read_unlock();
+	preempt_enable();
 	return nr;
 }
 
