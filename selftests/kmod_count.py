@@ -334,7 +334,9 @@ def coverage_tells_every_kind():
         claim(re.match(r"(exact|lower-bound|none)\b", text), f"{kind}: {text}")
     level = {kind: re.match(r"[a-z-]+", text)[0] for kind, text in lines}
     claim(level["mutex"] == ("none" if RT else "exact"), f"mutex: {level['mutex']}")
-    claim(level["rwlock-rt:W"] == ("exact" if RT else "none"), f"rwlock-rt:W: {level['rwlock-rt:W']}")
+    for kind, off, on in (("rwlock:R", "lower-bound", "none"), ("rwlock:W", "exact", "none"),
+                          ("rwlock-rt:R", "none", "exact"), ("rwlock-rt:W", "none", "lower-bound")):
+        claim(level[kind] == (on if RT else off), f"{kind}: {level[kind]}")
     claim(level["rtmutex"] == "exact" and level["semaphore"] == "exact", f"{level}")
     claim(level["futex"] == "lower-bound", f"futex: {level['futex']}")
     old = os.uname().release.startswith("6.1.")
