@@ -14,6 +14,7 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/printk.h>
 #include <linux/seq_file.h>
@@ -140,11 +141,13 @@ static void show_lock(struct seq_file *m, const char *name, u64 addr, u64 id)
 static void show_comm(struct seq_file *m, const char *comm)
 {
 	char text[4 * GL_COMM_LEN + 1];
+	int len;
 
-	string_escape_str(comm, text, sizeof(text), ESCAPE_SPACE | ESCAPE_SPECIAL | ESCAPE_NP |
-			  ESCAPE_HEX | ESCAPE_APPEND, " \t\n\\");
-	text[sizeof(text) - 1] = '\0';
-	seq_puts(m, text);
+	len = string_escape_str(comm, text, sizeof(text) - 1, ESCAPE_SPACE | ESCAPE_SPECIAL |
+				ESCAPE_NP | ESCAPE_HEX | ESCAPE_APPEND, " \t\n\\");
+	/* It says how long it would be, and ends nothing. */
+	text[min_t(size_t, len, sizeof(text) - 1)] = '\0';
+	seq_puts(m, len ? text : "-");
 }
 
 static int show_wait(struct seq_file *m, void *row)
