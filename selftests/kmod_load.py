@@ -15,11 +15,13 @@ import subprocess
 import threading
 import time
 
-from gltest import READY_SECS, Scenario, claim, module_loaded, need_kernel_locks, need_module, run
+from gltest import (READY_SECS, SLOW, Scenario, claim, module_loaded, need_kernel_locks,
+                    need_module, run)
 
 DEBUGFS = "/sys/kernel/debug/gridlock"
 FILES = ("waits.bin", "locks", "stats")
-TIMES = 100
+# Fewer where everything takes longer.
+TIMES = 100 // SLOW
 NR_DELETE_MODULE, NR_FINIT_MODULE = 176, 313
 # Every module built out of the tree taints; and a virtual machine may be paused.
 NOT_OURS = re.compile("taint|hrtimer: interrupt took [0-9]+ ns")
