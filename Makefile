@@ -21,6 +21,7 @@ help:
 	@echo '  make mutate     tests of the tests: each must fail without what it is about'
 	@echo '  make soak       contention for SECONDS=$(SECONDS) in a virtual machine: no false alarm'
 	@echo '  make fuzz       feed the reader broken files for SECONDS=60'
+	@echo '  make bench      what gridlock costs, and perf beside it'
 	@echo
 	@echo 'For this machine (kernel $(KVER)):'
 	@echo '  make            build gridlock.ko and the reader'
@@ -110,6 +111,9 @@ soak:
 	selftests/vm/run --kernel $(KERNEL) --timeout $$(($(SECONDS) * 2 + 600)) -- \
 		'GL_SECONDS=$(SECONDS) "$$GRIDLOCK_BUILD/selftests/soak.py"'
 
+bench:
+	selftests/bench/bench
+
 fuzz:
 	selftests/vm/setup native
 	KSFT="$(KSFT)" "$$(selftests/vm/build native)/selftests/fuzz/fuzz.sh" \
@@ -130,4 +134,4 @@ else
 endif
 
 .PHONY: all help need-headers modules reader selftests clean install uninstall \
-	need-root load unload check demo mutate soak fuzz style sparse
+	need-root load unload check demo mutate soak bench fuzz style sparse

@@ -91,15 +91,15 @@ kernel_cmdline() {
 	esac
 }
 
-# machine_cpu ACCEL: the options for kvm or tcg. A hypervisor flag would make the
-# guest take locks that spin without the contention tracepoints; five-level page
-# tables only slow emulation down.
+# machine_cpu ACCEL: the options for kvm, tcg or icount (tcg that counts instructions).
+# A hypervisor flag would make the guest take locks that spin without the contention
+# tracepoints; five-level page tables only slow emulation down.
 machine_cpu() {
-	if [ "$1" = kvm ]; then
-		echo "-accel kvm -cpu host,-hypervisor"
-	else
-		echo "-accel tcg,thread=multi -cpu max,la57=off,-hypervisor"
-	fi
+	case $1 in
+	kvm) echo "-accel kvm -cpu host,-hypervisor" ;;
+	icount) echo "-accel tcg,thread=single -icount shift=0,sleep=off -cpu max,la57=off,-hypervisor" ;;
+	*) echo "-accel tcg,thread=multi -cpu max,la57=off,-hypervisor" ;;
+	esac
 }
 
 # in_root ROOT FOLDER:PLACE... -- COMMAND...: run it in the user land ROOT, in a mount

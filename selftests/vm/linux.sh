@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What setup builds of Debian's source package of Linux 7.3: the debug kernels.
-# Sourced by setup, whose functions it uses.
+# What setup builds of Debian's source package of Linux 7.3: the debug kernels,
+# and a perf with its BPF programs, which Debian's lacks. Sourced by setup, whose
+# functions it uses.
 
 LINUX_SOURCE=linux-source-7.3
 
@@ -84,5 +85,34 @@ make_debug() {
 	mv "$dir/modules" "$CACHE/linux-$kernel.tmp/build"
 	cp "$dir/build/arch/x86/boot/bzImage" "$dir/build/.config" "$CACHE/linux-$kernel.tmp/"
 	finish "linux-$kernel" "$recipe"
+	remove "$dir"
+}
+
+# make_perf: the part perf-7.3, a perf for the user land of kernel 7.3
+make_perf() {
+	local recipe dir=$CACHE/perf-7.3.dir
+	recipe="$(cat "$CACHE"/stamps/{linux-source,root-perf}) 1"
+	! made perf-7.3 "$recipe" || return 0
+	say "building perf (5 minutes on two processors)"
+	remove "$dir" "$CACHE/perf-7.3.tmp"
+	unpack_linux "$dir/linux" --wildcards "$LINUX_SOURCE/tools/*" "$LINUX_SOURCE/scripts/*" \
+		"$LINUX_SOURCE/Makefile" "$LINUX_SOURCE/kernel/bpf/*" "$LINUX_SOURCE/include/*" \
+		"$LINUX_SOURCE/arch/x86/*" "$LINUX_SOURCE/arch/arm64/tools/*"
+	in_root "$CACHE/root-perf" "$dir:src" -- sh -ec '
+		mkdir /src/build
+		cd /src/linux
+		make -C tools/perf O=/src/build -j"$(nproc)" BUILD_BPF_SKEL=1 WERROR=0 NO_JEVENTS=1 \
+			NO_LIBPYTHON=1 NO_LIBPERL=1 NO_SLANG=1 NO_GTK2=1 NO_JVMTI=1 NO_LIBCAPSTONE=1 \
+			NO_LIBLLVM=1 NO_SHELLCHECK=1 NO_LIBBABELTRACE=1 NO_LIBUNWIND=1 NO_LIBNUMA=1
+		# Without what its BPF programs need it is built without them, and says so.
+		/src/build/perf version --build-options | grep -q "bpf_skeletons: . on"
+		strip -o /src/perf /src/build/perf
+	' >"$dir/log" 2>&1 || {
+		tail -n 20 "$dir/log" >&2
+		die "perf does not build (above; all of it is in $dir/log)"
+	}
+	mkdir "$CACHE/perf-7.3.tmp"
+	mv "$dir/perf" "$CACHE/perf-7.3.tmp/"
+	finish perf-7.3 "$recipe"
 	remove "$dir"
 }
