@@ -85,8 +85,8 @@ static __always_inline struct gl_row *find_row(struct gl_cpu *cpu,
 	u8 tag = (hash >> 24) ?: 1;
 	u32 n;
 
-	for (n = 0; n < GL_ROW_GROUPS; n++) {
-		u32 first = ((hash ^ n) * GL_ROW_GROUP) & (gl_nr_rows - 1);
+	for (n = 0; n < GL_TAG_WORDS; n++) {
+		u32 first = ((hash ^ n) * GL_WORD_TAGS) & (gl_nr_rows - 1);
 		u64 tags = le64_to_cpu(READ_ONCE(*(__le64 *)&cpu->tag[first])), hits;
 		struct gl_row *row;
 

@@ -115,7 +115,7 @@ struct gl_cpu {
 	struct gl_hist hist[GL_NR_HISTS];
 	/** @tag: [gl_nr_rows] 8 bits of the hash of each row's key; 0: free, or being claimed */
 	u8 *tag;
-	/** @row: [gl_nr_rows] open-addressing hash of rows, in groups of GL_ROW_GROUP */
+	/** @row: [gl_nr_rows] open-addressing hash of rows, in groups of GL_WORD_TAGS */
 	struct gl_row *row;
 };
 

@@ -29,8 +29,8 @@
  * Rows in a group, of which one word of tags tells, and groups looked at before a
  * lock folds into its kind's `other` row.
  */
-#define GL_ROW_GROUP		8
-#define GL_ROW_GROUPS		2
+#define GL_WORD_TAGS		8
+#define GL_TAG_WORDS		2
 
 /*
  * A lock is hot on a CPU when so many waits for it ended there; the first so
