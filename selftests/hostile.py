@@ -13,6 +13,9 @@ import tempfile
 import gltest
 from gltest import Report, Scenario, brief, claim, claim_silent, gridlock, run
 
+# Looks at what can be missed by chance.
+TRIES = 3
+
 HOSTILE = os.path.join(gltest.HERE, "scenario", "hostile")
 
 
@@ -43,6 +46,32 @@ def is_found(name, type="deadlock", verdict="confirmed"):
     return f"{name}_is_{verdict}_{type}", test
 
 
+def is_never_confirmed(name, type="deadlock"):
+    """Who could end it is there all the time, and may be missed all the time."""
+    def test():
+        with Hostile(name):
+            for _ in range(TRIES):
+                report = Report()
+                claim([f["verdict"] for f in report.findings] in ([], ["likely"]),
+                      brief(report.findings))
+                claim(not report.findings or report.findings[0]["type"] == type,
+                      brief(report.findings))
+    return f"{name}_is_never_confirmed", test
+
+
+def is_found_unless_in_motion(name):
+    """Of no concern to anybody, but that can be told only in a quiet moment."""
+    def test():
+        with Hostile(name) as situation:
+            report = Report()
+            claim([f["type"] for f in report.findings] == ["deadlock"], brief(report.findings))
+            claim(report.findings[0]["verdict"] in ("likely", "confirmed"),
+                  brief(report.findings))
+            members = {task["tid"] for task in report.findings[0]["tasks"]}
+            claim(members == set(situation.tid.values()), brief(report.findings))
+    return f"{name}_is_found_unless_in_motion", test
+
+
 SITUATIONS = [
     is_silent("foreign-mutex"),
     is_silent("counter-like-tid"),
@@ -53,6 +82,12 @@ SITUATIONS = [
     is_found("subreaper", verdict="likely"),
     is_silent("many-groups"),
     is_found("replaced-descriptor", verdict="likely"),
+    is_never_confirmed("hopping-writer"),
+    is_found_unless_in_motion("hopping-stranger"),
+    is_found("resting-stranger"),
+    is_never_confirmed("hopping-locker"),
+    is_never_confirmed("hopping-owner", type="orphaned-lock"),
+    is_found("dead-owner", type="orphaned-lock"),
     is_found("flock-abba"),
     is_found("lock-in-flight", verdict="likely"),
     is_found("odd-name"),

@@ -40,6 +40,8 @@ static void scan_free(struct fdscan *scan)
 	free(scan->files);
 	free(scan->locks);
 	file_locks_free(&scan->held);
+	if (scan->more)
+		scan_free(scan->more);
 	free(scan);
 }
 
@@ -175,25 +177,45 @@ static bool scan_task(struct world *w, struct fdscan *scan, uint32_t task)
 }
 
 /*
+ * A thread that is gone may have become the process, by execve(2), with a table
+ * of its own: read the process's again.
+ */
+static void scan_leader_again(struct world *w, struct fdscan *scan, pid_t tgid)
+{
+	uint32_t leader = world_find_task(w, tgid);
+
+	if (leader != NO_INDEX && !w->tasks[leader].exiting)
+		scan_task(w, scan, leader);
+}
+
+/*
  * Threads nearly always share their process's table; the few that do not are
  * scanned each by itself. A denied process is asked once only.
  */
 static void scan_process(struct world *w, struct fdscan *scan, const uint32_t *tasks, uint32_t nr)
 {
 	uint32_t shared = NO_INDEX;
+	bool lost = false;
 
 	for (uint32_t i = 0; i < nr; i++) {
 		const struct task *task = &w->tasks[tasks[i]];
+		bool read;
 
 		if (task->exiting)
 			continue;
-		if (shared != NO_INDEX && shares_table(w, scan, &scan->tables[shared], task))
+		if (shared != NO_INDEX && shares_table(w, scan, &scan->tables[shared], task)) {
 			add_member(&scan->tables[shared], tasks[i]);
-		else if (scan_task(w, scan, tasks[i]) && shared == NO_INDEX)
+			continue;
+		}
+		read = scan_task(w, scan, tasks[i]);
+		if (read && shared == NO_INDEX)
 			shared = scan->nr_tables - 1;
 		else if (shared == NO_INDEX && scan->incomplete)
 			return;
+		lost |= !read && task->tid != task->tgid;
 	}
+	if (lost)
+		scan_leader_again(w, scan, w->tasks[tasks[0]].tgid);
 }
 
 static void scan_all(struct world *w, struct fdscan *scan)
@@ -266,94 +288,7 @@ const struct fdscan *fdscan_ends(struct world *w)
 	return get_scan(w);
 }
 
-/* --- one descriptor -------------------------------------------------------- */
-
-static void parse_target(const char *line, struct fd_info *ret)
-{
-	unsigned long long ino;
-	unsigned int events;
-	int fd;
-
-	if (sscanf(line, " %d events: %x data: %*x pos:%*d ino:%llx", &fd, &events, &ino) == 3)
-		*vec_push(ret->targets, ret->nr_targets) = (struct fd_target){ fd, events, ino };
-	else
-		ret->truncated = true;
-}
-
-static void parse_info(char *text, struct fd_info *ret)
-{
-	char *line;
-
-	while ((line = strsep(&text, "\n"))) {
-		struct file_lock lock;
-
-		if (!strncmp(line, "flags:", 6))
-			ret->flags = strtoul(line + 6, NULL, 8);
-		else if (!strncmp(line, "mnt_id:", 7))
-			ret->mnt_id = strtol(line + 7, NULL, 10);
-		else if (!strncmp(line, "ino:", 4))
-			ret->ino = strtoull(line + 4, NULL, 10);
-		else if (!strncmp(line, "Pid:", 4))
-			ret->pid = strtol(line + 4, NULL, 10);
-		else if (!strncmp(line, "scm_fds:", 8))
-			ret->nr_hidden = strtoul(line + 8, NULL, 10);
-		else if (!strncmp(line, "UserFiles:", 10))
-			ret->nr_hidden = strtoul(line + 10, NULL, 10);
-		else if (!strncmp(line, "eventfd-id:", 11))
-			ret->eventfd_id = strtol(line + 11, NULL, 10);
-		else if (!strncmp(line, "tfd:", 4))
-			parse_target(line + 4, ret);
-		else if (!strncmp(line, "lock:", 5) && file_lock_parse(line + 5, &lock))
-			*vec_push(ret->locks.lock, ret->locks.nr) = lock;
-	}
-}
-
-int fd_info_read(struct world *w, pid_t tgid, pid_t tid, int fd, struct fd_info *ret)
-{
-	char path[PATH_SIZE], text[16384];
-	ssize_t n;
-
-	*ret = (struct fd_info){ .eventfd_id = -1 };
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/fdinfo/%d", tgid, tid, fd);
-	n = remote_read_file(w->remote, tgid, path, text, sizeof(text));
-	if (n < 0)
-		return n;
-	ret->truncated = (size_t)n == sizeof(text) - 1;
-	parse_info(text, ret);
-	return 0;
-}
-
-void fd_info_free(struct fd_info *info)
-{
-	file_locks_free(&info->locks);
-	free(info->targets);
-	info->targets = NULL;
-}
-
-const char *fd_link(pid_t tgid, pid_t tid, int fd, char *buf, size_t size)
-{
-	char path[PATH_SIZE];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", tgid, tid, fd);
-	n = readlink(path, buf, size - 1);
-	buf[n > 0 ? n : 0] = '\0';
-	return buf;
-}
-
 /* --- files, eventfds -------------------------------------------------------- */
-
-void fd_mode(pid_t tgid, pid_t tid, int fd, bool *readable_ret, bool *writable_ret)
-{
-	char path[PATH_SIZE];
-	struct stat st = { 0 };
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", tgid, tid, fd);
-	if (lstat(path, &st))
-		st.st_mode = 0;
-	*readable_ret = st.st_mode & S_IRUSR;
-	*writable_ret = st.st_mode & S_IWUSR;
-}
 
 /* Has the thread that a table was read of left it to others? */
 static bool lost_reader(const struct fd_table *table)
@@ -454,6 +389,42 @@ bool fdscan_hides(struct world *w)
 		if (scan->anons[i].anon == FD_ANON_IO_URING)
 			scan->hides = hides(w, scan, &scan->anons[i]);
 	return scan->hides;
+}
+
+/* --- tasks that came later --------------------------------------------------- */
+
+void fdscan_more(struct world *w, uint32_t first)
+{
+	struct fdscan *more;
+
+	if (!w->fds)
+		return;
+	if (!w->fds->more)
+		w->fds->more = xcalloc(1, sizeof(*more));
+	more = w->fds->more;
+	for (uint32_t i = first; i < w->nr_tasks; i++)
+		if (!w->tasks[i].kthread && !w->tasks[i].exiting)
+			scan_task(w, more, i);
+	for (; more->nr_files_read < more->nr_files; more->nr_files_read++)
+		scan_file(w, more, &more->files[more->nr_files_read]);
+}
+
+static bool has_number(const struct fd_end *ends, uint32_t nr, uint64_t ino)
+{
+	for (uint32_t i = 0; i < nr; i++)
+		if (ends[i].ino == ino)
+			return true;
+	return false;
+}
+
+bool fdscan_holds(const struct world *w, uint64_t ino)
+{
+	const struct fdscan *more = w->fds ? w->fds->more : NULL;
+
+	return more && (more->incomplete || more->files_incomplete ||
+			has_number(more->pipes, more->nr_pipes, ino) ||
+			has_number(more->sockets, more->nr_sockets, ino) ||
+			has_number(more->files, more->nr_files, ino));
 }
 
 void fdscan_add_releasers(struct world *w, const struct fdscan *scan, uint32_t table,

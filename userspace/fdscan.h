@@ -76,6 +76,10 @@ struct fdscan {
 	uint32_t nr_locks;
 	/** @held: /proc/locks; by fdscan_files() */
 	struct file_locks held;
+	/** @nr_files_read: of a scan of such tasks: those of @files with their @ino */
+	uint32_t nr_files_read;
+	/** @more: of tasks that came later (owned); NULL: there were none */
+	struct fdscan *more;
 	/** @incomplete: a table could not be read */
 	bool incomplete;
 	/** @files_incomplete: files of a table, or /proc/locks, could not be read */
@@ -107,6 +111,18 @@ const struct fdscan *fdscan_eventfds(struct world *w);
 
 /** fdscan_files() - the scan, with every file's inode and the locks on them too */
 const struct fdscan *fdscan_files(struct world *w);
+
+/**
+ * fdscan_more() - scan also the tables of tasks that came later
+ * @first: index in @w of the first of them
+ *
+ * What they have is not in the lists of the scan itself: fdscan_holds() tells.
+ * Where nobody has asked for a scan, nothing is done.
+ */
+void fdscan_more(struct world *w, uint32_t first);
+
+/** fdscan_holds() - has such a task a descriptor with number @ino, or could not be read? */
+bool fdscan_holds(const struct world *w, uint64_t ino);
 
 /**
  * fdscan_hides() - are there descriptors that no table shows

@@ -95,7 +95,7 @@ static bool parse_stat(const char *buf, struct task *t)
 	return true;
 }
 
-static void add_thread(struct world *w, pid_t tgid, pid_t tid)
+void proc_add_thread(struct world *w, pid_t tgid, pid_t tid)
 {
 	struct task parsed = { 0 }, *t;
 	char path[PATH_SIZE], buf[1024];
@@ -124,7 +124,7 @@ static void add_process(struct world *w, pid_t tgid)
 	}
 	while ((entry = readdir(dir)))
 		if (isdigit((unsigned char)entry->d_name[0]))
-			add_thread(w, tgid, atoi(entry->d_name));
+			proc_add_thread(w, tgid, atoi(entry->d_name));
 	closedir(dir);
 }
 

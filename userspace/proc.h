@@ -19,6 +19,22 @@ struct remote;
 /** proc_tasks() - add every thread of the machine but the reader's own to @w */
 void proc_tasks(struct world *w);
 
+/** proc_add_thread() - add one thread to @w, unless it is gone */
+void proc_add_thread(struct world *w, pid_t tgid, pid_t tid);
+
+/**
+ * proc_new_tasks() - add the threads that have come since @w was filled
+ *
+ * A number that is known is taken for the same thread still: for so short a time
+ * that no number comes round again.
+ *
+ * Return: false: they cannot be listed.
+ */
+bool proc_new_tasks(struct world *w);
+
+/** proc_forks() - threads and processes made since boot, in all; 0: cannot be read */
+uint64_t proc_forks(void);
+
 /** proc_is_ours() - are the numbers in /proc those of the reader's own PID namespace? */
 bool proc_is_ours(void);
 

@@ -15,6 +15,7 @@
 #include "proc.h"
 #include "remote.h"
 #include "resolve.h"
+#include "settle.h"
 #include "snapshot.h"
 #include "text.h"
 #include "xalloc.h"
@@ -223,11 +224,15 @@ struct world *world_look(const struct snapshot *snap, struct remote *remote,
 	w->taken_ns = now_ns();
 	w->thorough = only;
 	w->deadline_ns = deadline_ns;
+	if (w->thorough)
+		w->nr_forks = proc_forks();
 	proc_tasks(w);
 	if (only)
 		resolve_these(w, only, nr_only);
 	else
 		resolve_all(w);
+	if (w->thorough)
+		settle(w);
 	count_unseen(w, denied_before);
 	return w;
 }

@@ -201,6 +201,7 @@ uint32_t filelock_held(struct world *w, const struct fdscan *scan, const struct 
 	if (!new)
 		return index;
 	r->evidence = EVIDENCE_READ;
+	r->ino = held->ino;
 	r->held = held->write ? MODE_EXCLUSIVE : MODE_SHARED;
 	r->unknown = scan->files_incomplete;
 	for (uint32_t i = 0; i < scan->nr_locks; i++)
@@ -274,6 +275,7 @@ static void block_on_file(struct world *w, struct wait *wait, const struct fdsca
 
 	free(key);
 	w->resources[index].evidence = EVIDENCE_READ;
+	w->resources[index].ino = held->ino;
 	w->resources[index].held = held->write ? MODE_EXCLUSIVE : MODE_SHARED;
 	w->resources[index].unknown |= scan->files_incomplete;
 	fdscan_add_releasers(w, scan, table, index);

@@ -66,6 +66,7 @@ static uint32_t other_ends(struct world *w, uint64_t ino, uint32_t kind)
 	if (!new)
 		return index;
 	w->resources[index].evidence = EVIDENCE_READ;
+	w->resources[index].ino = ino;
 	w->resources[index].unknown = scan->incomplete;
 	end = fdscan_find(scan->pipes, scan->nr_pipes, ino, &nr);
 	for (; nr; nr--, end++)

@@ -27,6 +27,7 @@ void socket_add_holders(struct world *w, uint32_t resource, uint64_t ino)
 	uint32_t nr;
 
 	w->resources[resource].unknown |= scan->incomplete;
+	w->resources[resource].ino = ino;
 	end = fdscan_find(scan->sockets, scan->nr_sockets, ino, &nr);
 	for (; nr && ino; nr--, end++)
 		fdscan_add_releasers(w, scan, end->table, resource);

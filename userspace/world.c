@@ -196,6 +196,8 @@ void world_free(struct world *w)
 	}
 	if (w->futexes)
 		w->futexes_free(w->futexes);
+	if (w->claims)
+		w->claims_free(w->claims);
 	if (w->fds)
 		w->fds_free(w->fds);
 	if (w->socks)
@@ -323,6 +325,14 @@ void world_cap(struct wait *wait, enum verdict cap, const char *reason)
 		return;
 	wait->cap = cap;
 	wait->cap_reason = reason;
+}
+
+void world_cap_waiters(struct world *w, uint32_t resource, enum verdict cap, const char *reason)
+{
+	for (uint32_t i = 0; i < w->nr_waits; i++)
+		for (uint32_t k = 0; k < w->waits[i].nr_blockers; k++)
+			if (w->waits[i].blockers[k] == resource)
+				world_cap(&w->waits[i], cap, reason);
 }
 
 bool world_is_releaser(const struct world *w, const struct wait *wait, uint32_t task)

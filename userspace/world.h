@@ -120,6 +120,11 @@ struct resource {
 	bool dead;
 	/** @dead_tid: with dead: the thread that was the owner; 0 if not known */
 	pid_t dead_tid;
+	/**
+	 * @ino: number of the pipe, socket or file of which a descriptor makes a
+	 * task a releaser; 0: who can release it is told by other means
+	 */
+	uint64_t ino;
 	/** @soft: queued ahead only, not held (a writer that new readers respect) */
 	bool soft;
 	/** @releasers: indices of tasks, any of which can release it; ascending */
@@ -146,6 +151,7 @@ struct unseen {
 
 struct fdscan;
 struct futex_cache;
+struct futex_claims;
 struct remote;
 struct snapshot;
 struct sockdiag;
@@ -168,6 +174,8 @@ struct world {
 	 * could set one of them free is looked for, at any cost
 	 */
 	bool thorough;
+	/** @nr_forks: with thorough: proc_forks() when the look began */
+	uint64_t nr_forks;
 	/** @snap: the module's rows, borrowed; NULL without the module */
 	const struct snapshot *snap;
 	/** @remote: reads that may block; borrowed */
@@ -176,6 +184,10 @@ struct world {
 	struct futex_cache *futexes;
 	/** @futexes_free: frees futexes; NULL as long as that is */
 	void (*futexes_free)(struct futex_cache *cache);
+	/** @claims: mutexes told to have no owner; by way of futex_claim.h */
+	struct futex_claims *claims;
+	/** @claims_free: frees claims; NULL as long as that is */
+	void (*claims_free)(struct futex_claims *claims);
 	/** @fds: who holds which descriptors; by way of fdscan.h */
 	struct fdscan *fds;
 	/** @fds_free: frees fds; NULL as long as that is */
@@ -244,6 +256,9 @@ void world_block_on(struct world *w, struct wait *wait, uint32_t resource);
 
 /** world_cap() - @wait supports no verdict above @cap, for @reason; never raises it */
 void world_cap(struct wait *wait, enum verdict cap, const char *reason);
+
+/** world_cap_waiters() - world_cap() for every wait that @resource blocks */
+void world_cap_waiters(struct world *w, uint32_t resource, enum verdict cap, const char *reason);
 
 /** world_is_releaser() - is @task among those that can release a blocker of @wait */
 bool world_is_releaser(const struct world *w, const struct wait *wait, uint32_t task);

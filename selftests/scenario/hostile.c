@@ -152,6 +152,12 @@ static const struct {
 	{ "clone-with-our-number", clone_with_our_number },
 	{ "many-descriptors", many_descriptors },
 	{ "odd-name", odd_name },
+	{ "hopping-writer", hopping_writer },
+	{ "hopping-stranger", hopping_stranger },
+	{ "resting-stranger", resting_stranger },
+	{ "hopping-locker", hopping_locker },
+	{ "hopping-owner", hopping_owner },
+	{ "dead-owner", dead_owner },
 };
 
 /* clang-format on */

@@ -69,4 +69,12 @@ void ofd_upgrade(void);
 void many_descriptors(void);
 void odd_name(void);
 
+/* Holders that go on to another process. */
+void hopping_writer(void);
+void hopping_stranger(void);
+void resting_stranger(void);
+void hopping_locker(void);
+void hopping_owner(void);
+void dead_owner(void);
+
 #endif /* HOSTILE_H */

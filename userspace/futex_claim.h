@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * futex_claim - that a shared mutex has no living owner holds only if nobody
+ * came meanwhile whose number the word is: kept until that is known.
+ */
+#ifndef FUTEX_CLAIM_H
+#define FUTEX_CLAIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "futex_guess.h"
+
+/** futex_claim() - the owner of @resource is told to be gone, by @guess about @call */
+void futex_claim(struct world *w, uint32_t resource, pid_t tgid, const struct futex_call *call,
+		 const struct futex_guess *guess);
+
+/** futex_claims() - are there any */
+bool futex_claims(const struct world *w);
+
+/** futex_more() - see if one of the tasks from index @first on is such an owner */
+void futex_more(struct world *w, uint32_t first);
+
+/**
+ * futex_settle() - take back what does not hold
+ * @settled: all who came were shown to futex_more()
+ * @reason: for those that cannot be more than likely if not
+ */
+void futex_settle(struct world *w, bool settled, const char *reason);
+
+#endif /* FUTEX_CLAIM_H */

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * settle - did the look see all who could set a member free (settle.h).
+ *
+ * Who holds a pipe, a socket or a file lock is told by a scan of all tables of
+ * descriptors, task by task. A holder that forks and ends after the tasks were
+ * listed and before its turn leaves what it held to a child that nobody has
+ * seen. So tasks are listed again, after the scan. A task of the first list
+ * that is there still had its turn. Those that came since have theirs now, and
+ * the kernel's count of forks tells that none came meanwhile: then the second
+ * list was all there was, and each of it was looked at after it was made.
+ *
+ * The same goes for a mutex's owner in a nested PID namespace, who cannot be
+ * asked for by its number.
+ *
+ * What this leaves out: a descriptor that goes from one task to another by
+ * itself, not with a fork. Those on their way are seen (fdscan_hides()).
+ */
+#include "fdscan.h"
+#include "futex_claim.h"
+#include "proc.h"
+#include "resolve.h"
+#include "settle.h"
+#include "world.h"
+
+/* Times that a quiet moment is looked for. */
+#define MAX_TRIES	10
+
+/* Forks in which no number comes round again: they are given in turn, of 32,768 at least. */
+#define MAX_FORKS	10000
+
+static const char in_motion[] =
+	"tasks come and go faster than it can be seen what each of them holds";
+
+/* Does anything in this look depend on who was there? */
+static bool depends(const struct world *w)
+{
+	bool any = futex_claims(w);
+
+	for (uint32_t r = 0; r < w->nr_resources && !any; r++)
+		any = w->resources[r].ino;
+	return any;
+}
+
+/* List and look at who came; true: that was all, and nobody came meanwhile. */
+static bool see_new_tasks(struct world *w)
+{
+	uint64_t nr_forks = proc_forks();
+	uint32_t first = w->nr_tasks;
+
+	if (!nr_forks || !w->nr_forks || nr_forks - w->nr_forks >= MAX_FORKS)
+		return false;
+	if (nr_forks == w->nr_forks)
+		return true;
+	if (!proc_new_tasks(w))
+		return false;
+	fdscan_more(w, first);
+	futex_more(w, first);
+	return proc_forks() == nr_forks;
+}
+
+static bool is_settled(struct world *w)
+{
+	for (int i = 0; i < MAX_TRIES && !world_too_late(w); i++)
+		if (see_new_tasks(w))
+			return true;
+	return false;
+}
+
+void settle(struct world *w)
+{
+	bool settled;
+
+	if (!depends(w))
+		return;
+	settled = is_settled(w);
+	futex_settle(w, settled, in_motion);
+	for (uint32_t r = 0; r < w->nr_resources; r++) {
+		if (!w->resources[r].ino)
+			continue;
+		if (fdscan_holds(w, w->resources[r].ino))
+			w->resources[r].unknown = true;
+		else if (!settled)
+			world_cap_waiters(w, r, VERDICT_LIKELY, in_motion);
+	}
+}
