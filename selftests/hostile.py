@@ -82,6 +82,8 @@ SITUATIONS = [
     is_found("subreaper", verdict="likely"),
     is_silent("many-groups"),
     is_found("replaced-descriptor", verdict="likely"),
+    is_found("replaced-by-the-gone", verdict="likely"),
+    is_silent("kept-by-the-gone"),
     is_never_confirmed("hopping-writer"),
     is_found_unless_in_motion("hopping-stranger"),
     is_found("resting-stranger"),

@@ -32,6 +32,14 @@ void proc_add_thread(struct world *w, pid_t tgid, pid_t tid);
  */
 bool proc_new_tasks(struct world *w);
 
+/**
+ * proc_had_threads() - has a process of one thread had others before
+ *
+ * What they ran is kept in the process's clock, which is then ahead of the clock
+ * of the one that is left. True also where that cannot be told.
+ */
+bool proc_had_threads(pid_t tgid);
+
 /** proc_forks() - threads and processes made since boot, in all; 0: cannot be read */
 uint64_t proc_forks(void);
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* proc_new - tasks that have come since they were listed (proc.h) */
+/* proc_new - tasks that have come, or gone, while nobody looked (proc.h) */
 #include <ctype.h>
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proc.h"
@@ -62,4 +63,24 @@ bool proc_new_tasks(struct world *w)
 	}
 	closedir(dir);
 	return true;
+}
+
+bool proc_had_threads(pid_t tgid)
+{
+	unsigned long long own_ns = 0;
+	struct timespec all;
+	char path[32];
+	clockid_t clock;
+	FILE *in;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", tgid);
+	in = fopen(path, "re");
+	if (!in)
+		return true;
+	if (fscanf(in, "%llu", &own_ns) != 1)
+		own_ns = 0;
+	fclose(in);
+	if (clock_getcpuclockid(tgid, &clock) || clock_gettime(clock, &all))
+		return true;
+	return all.tv_sec * 1000000000ULL + all.tv_nsec != own_ns;
 }

@@ -38,7 +38,6 @@ bool ready_call(const struct sleeper *s, struct ready *ret)
 	}
 }
 
-/* A call goes on with the file it began with, whatever the number means now. */
 static bool has_company(const struct world *w, pid_t tgid)
 {
 	const uint32_t *tasks;
@@ -50,6 +49,18 @@ static bool has_company(const struct world *w, pid_t tgid)
 	return false;
 }
 
+void ready_cap_replaced(struct world *w, struct wait *wait)
+{
+	pid_t tgid = w->tasks[wait->task].tgid;
+
+	if (has_company(w, tgid))
+		world_cap(wait, VERDICT_LIKELY,
+			  "another thread may have replaced the descriptor since the wait began");
+	else if (w->thorough && proc_had_threads(tgid))
+		world_cap(wait, VERDICT_LIKELY,
+			  "a thread that has ended may have replaced the descriptor before");
+}
+
 struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t kind)
 {
 	const struct task *t = &w->tasks[s->task];
@@ -57,9 +68,7 @@ struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t k
 
 	/* One resource, whoever may release it: known ones beside unknown ones are no help. */
 	wait->needs = NEEDS_ANY;
-	if (has_company(w, t->tgid))
-		world_cap(wait, VERDICT_LIKELY,
-			  "another thread may have replaced the descriptor since the wait began");
+	ready_cap_replaced(w, wait);
 	wait->timed = proc_timed(t->tgid, t->tid);
 	wait->interruptible = true;
 	wait->where = xstrdup(s->wchan);

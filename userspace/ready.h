@@ -24,6 +24,13 @@ bool ready_call(const struct sleeper *s, struct ready *ret);
 /** ready_add_wait() - put @s into a wait of @kind that any blocker's release ends */
 struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t kind);
 
+/**
+ * ready_cap_replaced() - no proof if the descriptor's number may mean another file by now
+ *
+ * A call goes on with the file it began with, whatever others make of the number.
+ */
+void ready_cap_replaced(struct world *w, struct wait *wait);
+
 /** ready_handles_signals() - has a task handlers of signals other than those of the mask @but */
 bool ready_handles_signals(const struct task *t, uint64_t but);
 

@@ -18,6 +18,7 @@
 #include "array.h"
 #include "fdscan.h"
 #include "proc.h"
+#include "ready.h"
 #include "remote.h"
 #include "resolve.h"
 #include "xalloc.h"
@@ -355,6 +356,9 @@ static struct wait *add_wait(struct world *w, const struct sleeper *s, const str
 	struct wait *wait = world_add_wait(w, s->task, kind_of(want->lock.class));
 
 	wait->mode = want->lock.write ? MODE_EXCLUSIVE : MODE_SHARED;
+	/* The others are told by the process in their line of /proc/locks. */
+	if (want->lock.class == FILE_LOCK_OFD)
+		ready_cap_replaced(w, wait);
 	wait->timed = proc_timed(t->tgid, t->tid);
 	wait->interruptible = true;
 	wait->id = xasprintf("%s %02x:%02x:%llu", class_name(want->lock.class),

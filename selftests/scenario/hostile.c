@@ -158,6 +158,8 @@ static const struct {
 	{ "hopping-locker", hopping_locker },
 	{ "hopping-owner", hopping_owner },
 	{ "dead-owner", dead_owner },
+	{ "replaced-by-the-gone", replaced_by_the_gone },
+	{ "kept-by-the-gone", kept_by_the_gone },
 };
 
 /* clang-format on */

@@ -58,6 +58,8 @@ void thread_may_fork(void);
 void subreaper(void);
 void many_groups(void);
 void replaced_descriptor(void);
+void replaced_by_the_gone(void);
+void kept_by_the_gone(void);
 
 /* File locks. */
 void flock_abba(void);

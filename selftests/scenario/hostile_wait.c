@@ -4,6 +4,7 @@
  */
 #include <grp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -150,4 +151,68 @@ void replaced_descriptor(void)
 	close(first[1]);
 	close(second[0]);
 	close(second[1]);
+}
+
+/* --- a thread that has ended ------------------------------------------------- */
+
+static bool replaces;
+
+static void *replace_and_end(void *unused)
+{
+	(void)unused;
+	shared->tid[7] = gettid();
+	wait_for(0);
+	if (replaces)
+		dup2(second[0], first[0]);
+	shared->go = true;
+	return NULL;
+}
+
+static void read_first_and_be_left(void)
+{
+	pthread_t t;
+
+	close(first[1]);
+	close(second[1]);
+	check(!pthread_create(&t, NULL, replace_and_end, NULL), "pthread_create");
+	read_first();
+}
+
+static void hold_second_when_left(void)
+{
+	char path[32];
+
+	while (!shared->go)
+		nap();
+	snprintf(path, sizeof(path), "/proc/%d", shared->tid[7]);
+	while (!access(path, F_OK))
+		nap();
+	hold_second();
+}
+
+static void read_beside_the_gone(void)
+{
+	actor("reader");
+	actor("writer");
+	check(!pipe(first) && !pipe(second), "pipe");
+	spawn(read_first_and_be_left);
+	spawn(hold_second_when_left);
+	spawn(hold_first);
+	close(first[0]);
+	close(first[1]);
+	close(second[0]);
+	close(second[1]);
+}
+
+/* As replaced_descriptor(), and who replaced it has ended. */
+void replaced_by_the_gone(void)
+{
+	replaces = true;
+	read_beside_the_gone();
+}
+
+/* The thread did nothing: the pipe that is read is the one seen. */
+void kept_by_the_gone(void)
+{
+	read_beside_the_gone();
 }
