@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "futex_owner.h"
 #include "remote.h"
+#include "text.h"
 #include "xalloc.h"
 
 /** struct space - what was read of a process, each part once */
@@ -331,30 +333,55 @@ static enum owner owner_private(struct world *w, pid_t tgid, pid_t number, uint3
 }
 
 /*
+ * Did the thread come after that moment? Its start is told by a clock that is
+ * ahead, by the time that the machine was suspended so far.
+ */
+static bool came_after(const struct task *t, uint64_t begin_ns)
+{
+	uint64_t tick_ns = 1000000000ULL / sysconf(_SC_CLK_TCK);
+	struct timespec boot;
+	uint64_t ahead_ns;
+
+	if (!begin_ns || clock_gettime(CLOCK_BOOTTIME, &boot))
+		return false;
+	ahead_ns = boot.tv_sec * 1000000000ULL + boot.tv_nsec - now_ns();
+	return t->start_ticks * tick_ns > begin_ns + ahead_ns;
+}
+
+/*
  * A thread of that number that does not map the place may have unmapped it, as
  * programs that see large files through a window do, and can map it again.
  */
 static enum owner owner_shared(struct world *w, const struct proc_map *map, uint64_t offset,
-			       pid_t number, uint32_t *task_ret)
+			       pid_t number, uint64_t begin_ns, uint32_t *task_ret)
 {
+	bool may_map = false, renamed = false;
 	struct match match = { 0 };
 	uint32_t nr, *tasks = namesakes(w, number, &nr);
-	bool may_map = false;
+	enum owner owner;
 
 	for (uint32_t i = 0; i < nr; i++) {
-		if (w->tasks[tasks[i]].exiting)
+		const struct task *t = &w->tasks[tasks[i]];
+		int maps;
+
+		if (t->exiting)
 			continue;
-		may_map = true;
-		match_add(&match, maps_place(w, w->tasks[tasks[i]].tgid, map, offset), tasks[i]);
+		maps = maps_place(w, t->tgid, map, offset);
+		match_add(&match, maps, tasks[i]);
+		if (!maps && came_after(t, begin_ns))
+			renamed = true;
+		else
+			may_map = true;
 	}
 	free(tasks);
 	if (!match.nr && (may_map || !w->futexes->complete || is_new_task(w, number)))
 		return OWNER_UNKNOWN;
-	return match_result(w, &match, task_ret);
+	owner = match_result(w, &match, task_ret);
+	return owner == OWNER_GONE && renamed ? OWNER_RENAMED : owner;
 }
 
 enum owner futex_owner(struct world *w, pid_t tgid, uint64_t addr, pid_t number,
-		       uint32_t *task_ret)
+		       uint64_t begin_ns, uint32_t *task_ret)
 {
 	const struct proc_map *map = futex_map(w, tgid, addr);
 
@@ -365,5 +392,5 @@ enum owner futex_owner(struct world *w, pid_t tgid, uint64_t addr, pid_t number,
 		return owner_private(w, tgid, number, task_ret);
 	if (!map->inode)
 		return OWNER_UNKNOWN;
-	return owner_shared(w, map, addr - map->start + map->offset, number, task_ret);
+	return owner_shared(w, map, addr - map->start + map->offset, number, begin_ns, task_ret);
 }

@@ -17,8 +17,12 @@
 #include "proc.h"
 #include "world.h"
 
-/** enum owner - what is known of an owner */
-enum owner { OWNER_UNKNOWN, OWNER_TASK, OWNER_GONE };
+/**
+ * enum owner - what is known of an owner
+ * @OWNER_RENAMED: it is gone, and a thread that came after the wait began has its
+ *	number: had that taken the lock, the waiter would mostly have been woken
+ */
+enum owner { OWNER_UNKNOWN, OWNER_TASK, OWNER_GONE, OWNER_RENAMED };
 
 /**
  * futex_map() - the mapping of process @tgid that holds @addr
@@ -36,12 +40,13 @@ uint32_t futex_thread(struct world *w, pid_t tgid, pid_t number);
 /**
  * futex_owner() - the thread that a word at @addr of process @tgid names
  * @number: the TID in the word
+ * @begin_ns: when the wait for it began; ns CLOCK_MONOTONIC; 0: not known
  * @task_ret: set to the task for OWNER_TASK
  *
  * Return: OWNER_GONE only if every thread that could be meant was looked at;
  * OWNER_UNKNOWN also where more than one can be.
  */
 enum owner futex_owner(struct world *w, pid_t tgid, uint64_t addr, pid_t number,
-		       uint32_t *task_ret);
+		       uint64_t begin_ns, uint32_t *task_ret);
 
 #endif /* FUTEX_OWNER_H */

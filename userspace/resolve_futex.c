@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "array.h"
+#include "futex_claim.h"
 #include "futex_glibc.h"
 #include "futex_guess.h"
 #include "futex_owner.h"
@@ -154,20 +155,25 @@ static enum owner find_thread(struct world *w, uint32_t self, const struct futex
 	return OWNER_TASK;
 }
 
-static enum owner find_owner(struct world *w, uint32_t self, const struct futex_guess *guess,
-			     enum evidence evidence, uint32_t *task_ret)
+static enum owner find_owner(struct world *w, const struct sleeper *s,
+			     const struct futex_guess *guess, enum evidence evidence,
+			     uint32_t *task_ret)
 {
+	const struct gl_wait_record *row = futex_row(s);
+	uint64_t begin_ns = row && row->res_addr == s->args[0] ? row->begin_ns : 0;
+	uint32_t self = s->task;
 	enum owner owner;
 
 	if (guess->object == OBJECT_THREAD)
 		return find_thread(w, self, guess, task_ret);
 	if (!guess->number)
 		return OWNER_UNKNOWN;
-	owner = futex_owner(w, w->tasks[self].tgid, guess->addr, guess->number, task_ret);
+	owner = futex_owner(w, w->tasks[self].tgid, guess->addr, guess->number, begin_ns,
+			    task_ret);
 	if (owner == OWNER_TASK && *task_ret == self && !guess->self)
 		return OWNER_UNKNOWN;
 	/* Words that only look like a lock name anybody, and mostly nobody. */
-	if (owner == OWNER_GONE && evidence == EVIDENCE_INFERRED)
+	if ((owner == OWNER_GONE || owner == OWNER_RENAMED) && evidence == EVIDENCE_INFERRED)
 		return OWNER_UNKNOWN;
 	return owner;
 }
@@ -192,7 +198,7 @@ static struct holder find_holder(struct world *w, const struct sleeper *s,
 	/* What a PI word means is the kernel's business, not a library's. */
 	if (guess->object != OBJECT_PI_MUTEX && !glibc_called(w, s))
 		holder.evidence = EVIDENCE_INFERRED;
-	holder.owner = find_owner(w, s->task, guess, holder.evidence, &holder.task);
+	holder.owner = find_owner(w, s, guess, holder.evidence, &holder.task);
 	if (!w->thorough)
 		return holder;
 	again = futex_guess(w, w->tasks[s->task].tgid, call);
@@ -202,10 +208,10 @@ static struct holder find_holder(struct world *w, const struct sleeper *s,
 }
 
 /* Waiters that saw other owners, or the owner dead, have a resource of their own. */
-static void add_resource(struct world *w, struct wait *wait, const struct futex_guess *guess,
-			 const struct holder *holder)
+static void add_resource(struct world *w, struct wait *wait, const struct futex_call *call,
+			 const struct futex_guess *guess, const struct holder *holder)
 {
-	bool gone = holder->owner == OWNER_GONE, new;
+	bool gone = holder->owner != OWNER_TASK, new;
 	char *key = xasprintf("%s held by %d%s", wait->id, guess->number, gone ? ", gone" : "");
 	uint32_t index = world_resource(w, key, &new);
 	struct resource *r = &w->resources[index];
@@ -216,7 +222,9 @@ static void add_resource(struct world *w, struct wait *wait, const struct futex_
 	r->dead = gone;
 	if (gone)
 		r->dead_tid = guess->number;
-	else
+	if (gone && w->thorough && new)
+		futex_claim(w, index, w->tasks[wait->task].tgid, call, guess);
+	if (!gone)
 		world_add_releaser(w, index, holder->task);
 	world_block_on(w, wait, index);
 	free(key);
@@ -257,7 +265,10 @@ static void add_wait(struct world *w, const struct sleeper *s, const struct fute
 	if (holder->owner == OWNER_UNKNOWN)
 		wait->unknown_releaser = true;
 	else
-		add_resource(w, wait, guess, holder);
+		add_resource(w, wait, call, guess, holder);
+	if (holder->owner == OWNER_RENAMED)
+		world_cap(wait, VERDICT_LIKELY,
+			  "a task that came after this wait began has its owner's number by now");
 }
 
 static bool resolve(struct world *w, const struct sleeper *s)
