@@ -17,7 +17,7 @@ reader=$here/../../userspace
 }
 
 # What is slow, or is about other parts of the reader.
-LEAVE_OUT="abi_test scale_test snapshot_test ustack_test property_test"
+LEAVE_OUT="abi_test scale_test snapshot_test ustack_test property_test waittab_test"
 
 # FILE|WHAT|SED: the rule WHAT of FILE is gone when SED has changed it
 rules() {
