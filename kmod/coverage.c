@@ -185,7 +185,9 @@ static void show_no_rt(struct seq_file *m)
 	show(m, GL_KIND_RWLOCK_W, "exact");
 	show(m, GL_KIND_RWSEM_R, "lower-bound: a reader that steals the lock passes no tracepoint");
 	show(m, GL_KIND_RWSEM_W, "lower-bound: a writer that gets the lock by spinning passes no tracepoint");
-	show(m, GL_KIND_MUTEX, "exact");
+	/* With lockdep a mutex has no fast path: each call passes the tracepoints. */
+	show(m, GL_KIND_MUTEX, IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC) ?
+	     "exact: every call counts, contended or not" : "exact");
 	show(m, GL_KIND_RTMUTEX, "exact");
 	show(m, GL_KIND_RWLOCK_RT_R, "none: only on PREEMPT_RT");
 	show(m, GL_KIND_RWLOCK_RT_W, "none: only on PREEMPT_RT");
