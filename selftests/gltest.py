@@ -139,7 +139,7 @@ def gridlock(*args, env=None, secs=COMMAND_SECS):
 class Report:
     """What one `check --json` said."""
 
-    def __init__(self, *args, window=1.0, env=None):
+    def __init__(self, *args, window=1.0 * SLOW, env=None):
         start = time.monotonic()
         self.status, self.out, self.err = gridlock("check", "--for", window, "--json", *args,
                                                    env=env)
@@ -240,7 +240,7 @@ def check_members(case, run, finding):
 
 def check_text(case, run):
     """The same in words: the finding first, one line for each member."""
-    status, out, err = gridlock("check", "--for", "0.5")
+    status, out, err = gridlock("check", "--for", 0.5 * SLOW)
     claim(status == 1, f"in words, check exits {status}: {out} {err}")
     first = out.split("\n", 1)[0]
     number = len(case.edges)
