@@ -21,6 +21,28 @@ WRITER = ("import subprocess, sys; subprocess.Popen(sys.argv[1:], stdin=subproce
           "stdout=subprocess.PIPE).stdin.write(bytes(1 << 20))")
 
 
+# Locks one database, meets the other at the FIFOs, and wants the other's.
+DATABASES = """
+import sqlite3, sys
+first, second = (sqlite3.connect(name, timeout=3000) for name in sys.argv[1:])
+first.execute("BEGIN EXCLUSIVE")
+ours, other = ("x", "y") if sys.argv[1] == "a" else ("y", "x")
+for name, mode in sorted(((ours, "w"), (other, "r"))):
+    open(name, mode).close()
+open("/proc/self/comm", "w").write("second")
+second.execute("BEGIN EXCLUSIVE")
+"""
+
+
+def comm(pid):
+    """The task's name, empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
 @contextlib.contextmanager
 def programs(*commands):
     """Run commands in a new folder, with FIFOs x and y; kill all that they started."""
@@ -103,9 +125,35 @@ def subprocess_that_does_not_read_is_silent():
         claim_silent(Report())
 
 
+def copiers_through_fifos(second):
+    """One dd(1) from FIFO x to y, and another program from y to x."""
+    return programs(["sh", "-c", "exec dd <x >y"], ["sh", "-c", f"exec {second} >x <y"])
+
+
+def dd_ring_through_fifos_is_deadlock():
+    """Each copies what the other has not written; only, anybody may open a FIFO."""
+    with copiers_through_fifos("dd") as pids:
+        wait_until(lambda: all(map(in_pipe, pids)), "both sleep in a FIFO")
+        claim_one(Report(), "deadlock", "likely", set(pids))
+
+
+def dd_behind_a_program_that_does_not_read_is_silent():
+    with copiers_through_fifos("sleep 3000") as pids:
+        wait_until(lambda: in_pipe(pids[0]), "dd(1) sleeps in the FIFO")
+        claim_silent(Report())
+
+
+def databases_locked_crosswise_is_silent():
+    """SQLite waits by asking again, until its timeout: busy, and no deadlock."""
+    with programs(*([sys.executable, "-c", DATABASES, *order] for order in ("ab", "ba"))) as pids:
+        wait_until(lambda: all(comm(pid) == "second" for pid in pids), "both ask for the second")
+        claim_silent(Report())
+
+
 TESTS = [two_flock_commands_is_deadlock, two_flock_commands_with_timeout_is_transient,
          two_flock_commands_in_order_is_silent, subprocess_pipes_both_full_is_deadlock,
-         subprocess_that_does_not_read_is_silent]
+         subprocess_that_does_not_read_is_silent, dd_ring_through_fifos_is_deadlock,
+         dd_behind_a_program_that_does_not_read_is_silent, databases_locked_crosswise_is_silent]
 
 if __name__ == "__main__":
     run([(test.__name__, test) for test in TESTS])
