@@ -80,6 +80,8 @@ SITUATIONS = [
     is_found("any-child"),
     is_silent("thread-may-fork"),
     is_found("subreaper", verdict="likely"),
+    is_found("init-with-guest", verdict="likely"),
+    is_found("init-alone"),
     is_silent("many-groups"),
     is_found("replaced-descriptor", verdict="likely"),
     is_found("replaced-by-the-gone", verdict="likely"),

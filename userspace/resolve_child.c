@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "fdscan.h"
 #include "proc.h"
@@ -161,6 +162,44 @@ static bool is_init(const struct task *t)
 	return t->tgid == 1 || (!proc_ids(t->tgid, t->tgid, &ids) && ids.nested && ids.ns_tid == 1);
 }
 
+/* What the link /proc/PID/ns/pid says; false if it cannot be read. */
+static bool pid_namespace(pid_t tgid, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", tgid);
+	len = readlink(path, buf, size - 1);
+	if (len < 0)
+		return false;
+	buf[len] = '\0';
+	return true;
+}
+
+/*
+ * Who entered the PID namespace from outside is no descendant of its init, but
+ * leaves its children to it.
+ */
+static bool has_guest(const struct world *w, const struct task *init)
+{
+	char ours[64], theirs[64];
+
+	if (!pid_namespace(init->tgid, ours, sizeof(ours)))
+		return true;
+	for (uint32_t i = 0; i < w->nr_tasks; i++) {
+		const struct task *t = &w->tasks[i];
+
+		if (t->tid != t->tgid || t->kthread || t->tgid == init->tgid ||
+		    is_descendant(w, t, init->tgid) || t->ppid == init->tgid)
+			continue;
+		if (!pid_namespace(t->tgid, theirs, sizeof(theirs)))
+			continue;
+		if (!strcmp(ours, theirs))
+			return true;
+	}
+	return false;
+}
+
 /*
  * The orphans that can be handed down. Only init is known for a reaper: /proc
  * does not tell of PR_SET_CHILD_SUBREAPER. Only to prove what was found.
@@ -170,6 +209,9 @@ static void add_orphans(struct world *w, struct wait *wait, uint32_t index)
 	const struct task *parent = &w->tasks[wait->task];
 	bool init = is_init(parent);
 
+	if (w->thorough && init && has_guest(w, parent))
+		world_cap(wait, VERDICT_LIKELY,
+			  "a process that entered the PID namespace could leave children to its init");
 	for (uint32_t t = 0; w->thorough && t < w->nr_tasks; t++) {
 		if (w->tasks[t].exiting || !is_descendant(w, &w->tasks[t], parent->tgid))
 			continue;

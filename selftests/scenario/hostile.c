@@ -140,6 +140,8 @@ static const struct {
 	{ "any-child", any_child },
 	{ "thread-may-fork", thread_may_fork },
 	{ "subreaper", subreaper },
+	{ "init-with-guest", init_with_guest },
+	{ "init-alone", init_alone },
 	{ "many-groups", many_groups },
 	{ "replaced-descriptor", replaced_descriptor },
 	{ "flock-abba", flock_abba },

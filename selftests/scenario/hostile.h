@@ -56,6 +56,8 @@ void clone_with_our_number(void);
 void any_child(void);
 void thread_may_fork(void);
 void subreaper(void);
+void init_with_guest(void);
+void init_alone(void);
 void many_groups(void);
 void replaced_descriptor(void);
 void replaced_by_the_gone(void);

@@ -3,8 +3,11 @@
  * hostile_wait - waits for children and pipes that somebody can still end.
  */
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -67,6 +70,67 @@ void subreaper(void)
 	actor("reaper");
 	actor("child");
 	spawn(reaper);
+}
+
+/* In a PID namespace of its own a process does not know the number seen outside. */
+static void be_from_outside(int n)
+{
+	char number[16] = "";
+
+	check(readlink("/proc/self", number, sizeof(number) - 1) > 0, "/proc/self");
+	be(n);
+	shared->tid[n] = atoi(number);
+}
+
+static void want_file(void)
+{
+	int fd = lock_file(0);
+
+	be_from_outside(1);
+	flock(fd, LOCK_EX);
+}
+
+static void init_of_namespace(void)
+{
+	int fd = lock_file(0);
+
+	check(!flock(fd, LOCK_EX), "flock");
+	while (!shared->go)
+		nap();
+	spawn(want_file);
+	be_from_outside(0);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
+static void namespace_with_guest(void)
+{
+	check(!unshare(CLONE_NEWPID), "unshare");
+	spawn(init_of_namespace);
+	spawn(sleep_for_ever);
+	shared->go = true;
+}
+
+static void namespace_alone(void)
+{
+	check(!unshare(CLONE_NEWPID), "unshare");
+	spawn(init_of_namespace);
+	shared->go = true;
+}
+
+/* The guest's parent is outside; a child that it leaves is the init's to wait for. */
+void init_with_guest(void)
+{
+	actor("init");
+	actor("child");
+	spawn(namespace_with_guest);
+}
+
+void init_alone(void)
+{
+	actor("init");
+	actor("child");
+	spawn(namespace_alone);
 }
 
 /* --- pipes ------------------------------------------------------------------ */
