@@ -25,6 +25,9 @@
 #define MAX_WINDOW_SECS		86400.0
 #define DEFAULT_LONG_WAIT_SECS	10.0
 
+/* The most that looking for ways out may take; the graphs may be large. */
+#define ADVICE_NS		1000000000ULL
+
 /* Time between looks: often enough to catch a circle that a timeout breaks. */
 #define GRID_NS			250000000ULL
 
@@ -156,8 +159,8 @@ int cmd_check(int argc, char **argv)
 	if (!remote)
 		return EXIT_TROUBLE;
 	look_for(&report, remote, &o);
-	/* Only now, when nothing depends on what it may cost. */
-	report_advise(&report);
+	/* Only now, when nothing else depends on what it may cost. */
+	report_advise(&report, now_ns() + ADVICE_NS);
 	if (o.verbose || o.json)
 		report.explained = explain_report(&report, remote);
 	remote_free(remote);

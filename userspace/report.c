@@ -203,7 +203,7 @@ void report_round(struct report *r, struct remote *remote, const struct limits *
 	drop_unused_looks(r);
 }
 
-void report_advise(struct report *r)
+void report_advise(struct report *r, uint64_t until_ns)
 {
 	uint32_t nr = 0;
 
@@ -213,7 +213,9 @@ void report_advise(struct report *r)
 
 		if (f->type != FINDING_DEADLOCK || f->way_out)
 			continue;
-		f->way_out = way_out_find(look->world, f);
+		if (now_ns() > until_ns)
+			break;
+		f->way_out = way_out_find(look->world, f, until_ns);
 		nr++;
 	}
 }

@@ -63,8 +63,8 @@ void report_round(struct report *r, struct remote *remote, const struct limits *
 const struct finding *report_finding(const struct report *r, const struct report_item *item);
 const struct world *report_world(const struct report *r, const struct report_item *item);
 
-/** report_advise() - look for a way out of each deadlock, or of the first of many */
-void report_advise(struct report *r);
+/** report_advise() - look for a way out of each deadlock, or of the first of many, @until_ns */
+void report_advise(struct report *r, uint64_t until_ns);
 
 /** report_partial() - why the view is not complete, or NULL (static string) */
 const char *report_partial(const struct report *r);

@@ -2,6 +2,7 @@
 /* way_out - whose end would free the most (way_out.h) */
 #include "finding.h"
 #include "graph.h"
+#include "text.h"
 #include "way_out.h"
 #include "xalloc.h"
 
@@ -138,7 +139,7 @@ static void trial_init(struct trial *t, const struct world *w)
 	graph_free(g);
 }
 
-struct way_out *way_out_find(const struct world *w, const struct finding *f)
+struct way_out *way_out_find(const struct world *w, const struct finding *f, uint64_t until_ns)
 {
 	struct way_out *best = xcalloc(1, sizeof(*best)), way;
 	uint32_t nr_tried = 0;
@@ -147,6 +148,8 @@ struct way_out *way_out_find(const struct world *w, const struct finding *f)
 	best->task = NO_INDEX;
 	trial_init(&t, w);
 	for (uint32_t i = 0; i < f->nr_tasks && nr_tried < MAX_TRIES; i++) {
+		if (nr_tried && now_ns() > until_ns)
+			break;
 		if (!is_first(w, f, i))
 			continue;
 		nr_tried++;

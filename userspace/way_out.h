@@ -33,12 +33,13 @@ struct way_out {
 /**
  * way_out_find() - the way out of @f, a deadlock in @w
  *
- * For each process with a member the graph is reduced without it, O(V + E);
+ * For each process with a member the graph is reduced without it, O(V + E), but
+ * for no more of them once it is @until_ns (CLOCK_MONOTONIC);
  * the most tasks freed win, then the fewest members ended, then the first.
  *
  * Return: to be freed by way_out_free().
  */
-struct way_out *way_out_find(const struct world *w, const struct finding *f);
+struct way_out *way_out_find(const struct world *w, const struct finding *f, uint64_t until_ns);
 void way_out_free(struct way_out *way);
 
 #endif /* WAY_OUT_H */

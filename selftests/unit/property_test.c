@@ -123,7 +123,7 @@ TEST_F(puzzles, way_out_frees_what_it_says_and_no_other_frees_more)
 
 			if (f->type != FINDING_DEADLOCK)
 				continue;
-			way = way_out_find(self->w, f);
+			way = way_out_find(self->w, f, UINT64_MAX);
 			for (uint32_t m = 0; m < f->nr_tasks; m++) {
 				int nr = __builtin_popcount(oracle_freed(&self->p, f->tasks[m]));
 

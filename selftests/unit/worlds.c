@@ -277,7 +277,7 @@ char *say_way_out(const struct world *w)
 
 	text_open(&t);
 	findings_detect(w, &limits, &found);
-	way = way_out_find(w, &found.finding[0]);
+	way = way_out_find(w, &found.finding[0], UINT64_MAX);
 	if (way->task == NO_INDEX)
 		fprintf(t.out, "none of %u", way->nr_tried);
 	else
