@@ -42,6 +42,14 @@ struct json_object *view_json_task(const struct world *w, uint32_t task)
 	return o;
 }
 
+/* A name that comes from elsewhere may be no UTF-8. */
+static struct json_object *name_or_null(const char *s)
+{
+	char name[TEXT_NAME_SIZE];
+
+	return s ? json_object_new_string(text_escape(s, name, sizeof(name))) : NULL;
+}
+
 static struct json_object *json_timed(enum timed timed)
 {
 	return timed == TIMED_UNKNOWN ? NULL : json_object_new_boolean(timed == TIMED_YES);
@@ -50,14 +58,10 @@ static struct json_object *json_timed(enum timed timed)
 static struct json_object *json_wait(const struct world *w, const struct wait *wait)
 {
 	struct json_object *o = json_object_new_object();
-	char name[TEXT_NAME_SIZE];
 
 	json_object_object_add(o, "kind", json_object_new_string(kind_name(wait->kind)));
-	json_object_object_add(o, "id", string_or_null(wait->id));
-	json_object_object_add(o, "name",
-			       wait->name ? json_object_new_string(text_escape(wait->name, name,
-									       sizeof(name))) :
-					    NULL);
+	json_object_object_add(o, "id", name_or_null(wait->id));
+	json_object_object_add(o, "name", name_or_null(wait->name));
 	json_object_object_add(o, "mode",
 			       wait->mode == MODE_NONE ? NULL :
 				       json_object_new_string(mode_name(wait->mode)));
