@@ -12,6 +12,7 @@
 
 #include <linux/debugfs.h>
 #include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
@@ -294,7 +295,8 @@ int gl_debugfs_init(void)
 	dir = debugfs_create_dir("gridlock", NULL);
 	if (IS_ERR(dir)) {
 		say_why(dir);
-		return PTR_ERR(dir);
+		/* Of a module that is loaded, -EEXIST says that it is loaded already. */
+		return PTR_ERR(dir) == -EEXIST ? -EBUSY : PTR_ERR(dir);
 	}
 	for (i = 0; i < ARRAY_SIZE(files); i++) {
 		struct dentry *file = debugfs_create_file(files[i].name, 0400, dir,

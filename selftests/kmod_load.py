@@ -244,7 +244,7 @@ def kernel_without_the_tracepoints_is_refused():
 
 def folder_that_cannot_be_made_is_refused():
     """As where debugfs is off: another folder has the name."""
-    is_refused_changed(b"gridlock", b"kprobes", errno.EEXIST, "debugfs is not available (-EEXIST)")
+    is_refused_changed(b"gridlock", b"kprobes", errno.EBUSY, "debugfs is not available (-EEXIST)")
 
 
 def changed_module_loads():
