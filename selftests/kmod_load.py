@@ -11,6 +11,7 @@ import ctypes
 import errno
 import os
 import re
+import struct
 import subprocess
 import threading
 import time
@@ -209,12 +210,27 @@ def tables_out_of_range_are_refused():
                        f"{name}={value} is out of range: it goes from {least} to {most}")
 
 
+def read_only_data(code):
+    """Where a module's constants are, by the section headers of ELF. Return: (start, end) pairs."""
+    table, = struct.unpack_from("<Q", code, 0x28)
+    size, number, names = struct.unpack_from("<HHH", code, 0x3a)
+    headers = [struct.unpack_from("<IIQQQQ", code, table + i * size) for i in range(number)]
+    names_at = headers[names][4]
+    for name, _, _, _, start, length in headers:
+        if code.startswith(b".rodata", names_at + name):
+            yield start, start + length
+
+
 def changed_module(old, new):
     """The module with one of its strings changed. Return: a path."""
     with open(os.environ["GRIDLOCK_KO"], "rb") as file:
         code = file.read()
-    # The first: the module's own name is in its data, which comes after the strings.
-    code, times = re.subn(b"\0%s\0" % old, b"\0%s\0" % new.ljust(len(old), b"\0"), code, count=1)
+    times = 0
+    for start, end in read_only_data(code):
+        part = code[start:end]
+        times += part.count(b"\0%s\0" % old)
+        part = part.replace(b"\0%s\0" % old, b"\0%s\0" % new.ljust(len(old), b"\0"))
+        code = code[:start] + part + code[end:]
     claim(times, f"the module has no string {old}")
     with open("/tmp/changed.ko", "wb") as file:
         file.write(code)
