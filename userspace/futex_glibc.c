@@ -14,6 +14,7 @@
  * since glibc 2.4; libthread_db and debuggers count on it.
  */
 #define PTHREAD_TID		720
+#define PTHREAD_SELF		16
 
 /*
  * syscall(2) takes the sixth argument from the stack right before the
@@ -55,4 +56,12 @@ bool glibc_is_tid(struct world *w, pid_t tgid, uint64_t addr)
 
 	return remote_read_memory(w->remote, tgid, addr - PTHREAD_TID, &self, sizeof(self)) ==
 	       sizeof(self) && self == addr - PTHREAD_TID;
+}
+
+bool glibc_is_thread(struct world *w, pid_t tgid, uint64_t addr)
+{
+	uint64_t self;
+
+	return remote_read_memory(w->remote, tgid, addr + PTHREAD_SELF, &self, sizeof(self)) ==
+	       sizeof(self) && self == addr;
 }

@@ -23,4 +23,7 @@ bool glibc_called(struct world *w, const struct sleeper *s);
 /** glibc_is_tid() - is the word at @addr the TID in a thread's descriptor? */
 bool glibc_is_tid(struct world *w, pid_t tgid, uint64_t addr);
 
+/** glibc_is_thread() - is there a thread's descriptor, struct pthread, at @addr? */
+bool glibc_is_thread(struct world *w, pid_t tgid, uint64_t addr);
+
 #endif /* FUTEX_GLIBC_H */

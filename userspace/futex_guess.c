@@ -4,13 +4,15 @@
 #include <string.h>
 
 #include "array.h"
+#include "futex_glibc.h"
 #include "futex_guess.h"
 #include "remote.h"
 
 /* The word as glibc uses it for a plain mutex: locked, and somebody waits. */
 #define MUTEX_CONTENDED		2
 /* Bits of __kind beside the type: process-shared, elision, no elision. */
-#define MUTEX_KIND_FLAGS	(128 | 256 | 512)
+#define MUTEX_KIND_SHARED	128
+#define MUTEX_KIND_FLAGS	(MUTEX_KIND_SHARED | 256 | 512)
 #define MUTEX_KIND_ROBUST	16
 #define MUTEX_RECURSIVE		1
 #define MUTEX_ERRORCHECK	2
@@ -21,6 +23,9 @@
 /* Both futexes of a rwlock: somebody sleeps; the low bit is the value. */
 #define RWLOCK_USED		2
 #define RWLOCK_LAST_FLAGS	2
+
+/* A thread's number is below this (PID_MAX_LIMIT of the kernel's linux/threads.h). */
+#define TID_LIMIT		(1U << 22)
 
 /* pthread_cond_t.__wrefs: who waits, above the flags; the lowest is for process-shared */
 #define COND_WREFS_SHIFT	3
@@ -73,12 +78,34 @@ static uint32_t word(const struct words *words, int at)
 	return words->word[WORDS_BEFORE + at];
 }
 
+static bool is_thread_number(uint32_t number)
+{
+	return number && number < TID_LIMIT;
+}
+
+/*
+ * The lock of a FILE has a counter as a mutex has, and then where the owner's
+ * struct pthread is: its halves look like __owner and __nusers.
+ */
+static bool is_stdio_lock(struct world *w, pid_t tgid, const struct words *words)
+{
+	uint64_t owner = word(words, 2) | (uint64_t)word(words, 3) << 32;
+
+	return glibc_is_thread(w, tgid, owner);
+}
+
+/* glibc makes the calls for a robust mutex as for a shared one, always. */
+static bool is_call_for(const struct futex_call *call, uint32_t kind)
+{
+	return call->private == !(kind & (MUTEX_KIND_SHARED | MUTEX_KIND_ROBUST));
+}
+
 /*
  * struct __pthread_mutex_s: __lock, __count, __owner, __nusers, __kind. The
  * owner writes __owner after __lock and clears it before.
  */
-static bool guess_mutex(const struct futex_call *call, const struct words *words,
-			struct futex_guess *guess)
+static bool looks_like_mutex(const struct futex_call *call, const struct words *words,
+			     struct futex_guess *guess)
 {
 	uint32_t lock = word(words, 0), kind, type;
 	bool robust, recursive;
@@ -88,8 +115,8 @@ static bool guess_mutex(const struct futex_call *call, const struct words *words
 	kind = word(words, 4) & ~MUTEX_KIND_FLAGS;
 	robust = kind & MUTEX_KIND_ROBUST;
 	type = kind & ~MUTEX_KIND_ROBUST;
-	if (type > MUTEX_LAST_TYPE || !word(words, 2) || word(words, 2) > FUTEX_TID_MASK ||
-	    !word(words, 3))
+	if (type > MUTEX_LAST_TYPE || !is_thread_number(word(words, 2)) || !word(words, 3) ||
+	    !is_call_for(call, word(words, 4)))
 		return false;
 	recursive = type == MUTEX_RECURSIVE;
 	if (recursive != !!word(words, 1))
@@ -104,6 +131,12 @@ static bool guess_mutex(const struct futex_call *call, const struct words *words
 	/* The other two types are told by pthread_mutex_lock() that it is theirs. */
 	guess->self = type != MUTEX_RECURSIVE && type != MUTEX_ERRORCHECK;
 	return true;
+}
+
+static bool guess_mutex(struct world *w, pid_t tgid, const struct futex_call *call,
+			const struct words *words, struct futex_guess *guess)
+{
+	return looks_like_mutex(call, words, guess) && !is_stdio_lock(w, tgid, words);
 }
 
 /*
@@ -122,7 +155,7 @@ static bool guess_rwlock_at(const struct futex_call *call, const struct words *w
 	if ((word(words, at) & held) != held || word(words, at + 4) || word(words, at + 5) ||
 	    word(words, at + 7) > 1 || word(words, at + 12) > RWLOCK_LAST_FLAGS)
 		return false;
-	if (!word(words, at + 6) || word(words, at + 6) > FUTEX_TID_MASK)
+	if (!is_thread_number(word(words, at + 6)))
 		return false;
 	guess->object = OBJECT_RWLOCK;
 	guess->addr = call->addr + at * (int)sizeof(words->word[0]);
@@ -148,7 +181,7 @@ static bool guess_thread(const struct futex_call *call, const struct words *word
 			 struct futex_guess *guess)
 {
 	if (call->private || call->val != word(words, 0) || call->val <= RWLOCK_USED + 1 ||
-	    call->val > FUTEX_TID_MASK)
+	    !is_thread_number(call->val))
 		return false;
 	guess->object = OBJECT_THREAD;
 	guess->addr = call->addr;
@@ -222,7 +255,7 @@ struct futex_guess futex_guess(struct world *w, pid_t tgid, const struct futex_c
 	if (call->pi)
 		found = guess_pi(call, &words, &guess);
 	else
-		found = guess_mutex(call, &words, &guess) ||
+		found = guess_mutex(w, tgid, call, &words, &guess) ||
 			guess_rwlock(call, &words, &guess) || guess_thread(call, &words, &guess) ||
 			guess_event(call, &words, &guess);
 	return found ? guess : (struct futex_guess){ .object = OBJECT_NONE };
