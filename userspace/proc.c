@@ -14,11 +14,9 @@
 #include "remote.h"
 #include "xalloc.h"
 
-/* PF_KTHREAD of the kernel's sched.h; field 9 of stat shows it. */
+/* Of the kernel's sched.h; field 9 of stat shows them. */
+#define PF_FORKNOEXEC	0x00000040
 #define PF_KTHREAD	0x00200000
-
-/* The initial PID namespace; fixed since Linux 3.8 (include/linux/proc_ns.h). */
-#define INITIAL_PID_NS	"pid:[4026531836]"
 
 #define PATH_SIZE	64
 
@@ -145,21 +143,6 @@ void proc_tasks(struct world *w)
 			add_process(w, tgid);
 	}
 	closedir(dir);
-}
-
-bool proc_is_ours(void)
-{
-	char self[16] = "";
-
-	return readlink("/proc/self", self, sizeof(self) - 1) > 0 && atoi(self) == getpid();
-}
-
-bool proc_sees_all(void)
-{
-	char ns[64] = "";
-
-	return !geteuid() && readlink("/proc/self/ns/pid", ns, sizeof(ns) - 1) > 0 &&
-	       !strcmp(ns, INITIAL_PID_NS);
 }
 
 /* --- one task --- */

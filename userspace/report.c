@@ -225,7 +225,7 @@ const char *report_partial(const struct report *r)
 	if (geteuid() != 0)
 		return "not run as root: other users' tasks cannot be read";
 	if (!proc_sees_all())
-		return "in a PID namespace: tasks outside of it are not seen";
+		return "in a namespace, or without all rights of root: some tasks are not seen";
 	if (!r->module)
 		return "without the module: waits for kernel locks are not seen";
 	if (r->unseen.events_lost || r->unseen.waits_lost)
