@@ -11,6 +11,7 @@
 
 #include "futex_owner.h"
 #include "remote.h"
+#include "resolve.h"
 #include "text.h"
 #include "xalloc.h"
 
@@ -24,6 +25,9 @@ struct space {
 	int ids_err;
 	/** @nested: its threads have numbers in more than one PID namespace */
 	bool nested;
+	bool double_tried;
+	/** @doubled: another process has its memory: 1, 0, or -1: not known */
+	int doubled;
 	struct proc_maps maps;
 };
 
@@ -80,12 +84,31 @@ static struct space *space_of(struct world *w, pid_t tgid)
 	return space;
 }
 
+/* A thread by which the process's memory is got at: its first one may have ended. */
+static const struct task *live_thread(const struct world *w, pid_t tgid)
+{
+	const uint32_t *tasks;
+	uint32_t nr = world_process(w, tgid, &tasks);
+
+	for (uint32_t i = 0; i < nr; i++)
+		if (!w->tasks[tasks[i]].exiting)
+			return &w->tasks[tasks[i]];
+	return NULL;
+}
+
+static pid_t live_tid(const struct world *w, pid_t tgid)
+{
+	const struct task *t = live_thread(w, tgid);
+
+	return t ? t->tid : tgid;
+}
+
 static const struct proc_maps *maps_of(struct world *w, pid_t tgid)
 {
 	struct space *space = space_of(w, tgid);
 
 	if (!space->maps_tried) {
-		space->maps_err = proc_maps_read(w->remote, tgid, &space->maps);
+		space->maps_err = proc_maps_read(w->remote, tgid, live_tid(w, tgid), &space->maps);
 		space->maps_tried = true;
 	}
 	return space->maps_err ? NULL : &space->maps;
@@ -115,7 +138,7 @@ const struct proc_map *futex_map(struct world *w, pid_t tgid, uint64_t addr)
 void futex_map_ahead(struct world *w, pid_t tgid)
 {
 	if (!space_of(w, tgid)->maps_tried)
-		proc_maps_ahead(w->remote, tgid);
+		proc_maps_ahead(w->remote, tgid, live_tid(w, tgid));
 }
 
 static uint32_t nested_thread(struct world *w, pid_t tgid, pid_t number)
@@ -198,16 +221,25 @@ static uint32_t *namesakes(struct world *w, pid_t number, uint32_t *nr_ret)
 	return tasks;
 }
 
-/* Does process @tgid share the address space of @other? 1, 0, or -1: not known. */
+/*
+ * Does process @tgid share the address space of @other? 1, 0, or -1: not known.
+ * Where a program's stack began is its memory's, and another for each program.
+ */
 static int shares_memory(struct world *w, pid_t tgid, pid_t other)
 {
-	int same = remote_kcmp(w->remote, tgid, tgid, other, KCMP_VM);
+	const struct task *t = live_thread(w, tgid), *o = live_thread(w, other);
+	int same;
 
+	if (!t || !o || t->stack_start != o->stack_start)
+		return 0;
+	same = remote_kcmp(w->remote, tgid, t->tid, o->tid, KCMP_VM);
+	/* One that has ended meanwhile has no memory. */
+	if (same == -ESRCH)
+		return 0;
 	return same < 0 ? -1 : same;
 }
 
-/* Does process @tgid share the place at @offset of what @map maps? -1: not known. */
-static int maps_place(struct world *w, pid_t tgid, const struct proc_map *map, uint64_t offset)
+int futex_maps(struct world *w, pid_t tgid, const struct proc_map *map, uint64_t offset)
 {
 	const struct proc_maps *maps = maps_of(w, tgid);
 
@@ -253,28 +285,56 @@ static bool is_new_task(const struct world *w, pid_t tid)
 	return world_find_task(w, tid) == NO_INDEX && !access(path, F_OK);
 }
 
-/*
- * A child made to share memory, by vfork() or clone(), goes by its maker's
- * number as far as glibc knows: whose word it is cannot be told. Only to prove
- * what was found.
- */
-static bool has_double(struct world *w, pid_t tgid)
+static int find_double(struct world *w, pid_t tgid)
 {
-	for (uint32_t t = 0; w->thorough && t < w->nr_tasks; t++) {
-		const struct task *child = &w->tasks[t];
+	const struct task *own = live_thread(w, tgid);
+	int found = 0;
 
-		if (child->ppid == tgid && child->tid == child->tgid && !child->exiting &&
-		    shares_memory(w, tgid, child->tgid))
-			return true;
+	/* May this be asked at all? */
+	if (!own || !own->stack_start ||
+	    remote_kcmp(w->remote, tgid, own->tid, own->tid, KCMP_VM) != 1)
+		return -1;
+	for (uint32_t t = 0; t < w->nr_tasks && found <= 0; t++) {
+		const struct task *other = &w->tasks[t];
+		int same;
+
+		if (other->tid != other->tgid || other->tgid == tgid || other->kthread)
+			continue;
+		same = world_too_late(w) ? -1 : shares_memory(w, tgid, other->tgid);
+		found = same ? same : found;
 	}
-	return false;
+	return found;
+}
+
+/*
+ * A process made to share memory, by vfork() or clone(), goes by its maker's
+ * number as far as glibc knows: whose word it is cannot be told. It need not be
+ * a child, and its maker may have ended. Only to prove what was found.
+ */
+static int has_double(struct world *w, pid_t tgid)
+{
+	int doubled;
+
+	if (!w->thorough)
+		return 0;
+	if (space_of(w, tgid)->double_tried)
+		return space_of(w, tgid)->doubled;
+	doubled = find_double(w, tgid);
+	space_of(w, tgid)->doubled = doubled;
+	space_of(w, tgid)->double_tried = true;
+	return doubled;
+}
+
+bool futex_may_have_double(struct world *w, pid_t tgid)
+{
+	return has_double(w, tgid) < 0;
 }
 
 /* One that has exited is no owner any more: its memory goes on without it. */
 static enum owner alive(struct world *w, uint32_t task, uint32_t *task_ret)
 {
 	*task_ret = task;
-	if (has_double(w, w->tasks[task].tgid))
+	if (has_double(w, w->tasks[task].tgid) > 0)
 		return OWNER_UNKNOWN;
 	return w->tasks[task].exiting ? OWNER_GONE : OWNER_TASK;
 }
@@ -327,7 +387,8 @@ static enum owner owner_private(struct world *w, pid_t tgid, pid_t number, uint3
 
 	if (task != NO_INDEX)
 		return alive(w, task, task_ret);
-	if (ids_of(w, tgid)->ids_err || has_new_thread(w, tgid) || is_new_task(w, number))
+	if (ids_of(w, tgid)->ids_err || has_new_thread(w, tgid) || is_new_task(w, number) ||
+	    has_double(w, tgid) > 0)
 		return OWNER_UNKNOWN;
 	return owner_elsewhere(w, tgid, number, task_ret);
 }
@@ -366,7 +427,7 @@ static enum owner owner_shared(struct world *w, const struct proc_map *map, uint
 
 		if (t->exiting)
 			continue;
-		maps = maps_place(w, t->tgid, map, offset);
+		maps = futex_maps(w, t->tgid, map, offset);
 		match_add(&match, maps, tasks[i]);
 		if (!maps && came_after(t, begin_ns))
 			renamed = true;

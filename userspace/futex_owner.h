@@ -34,6 +34,19 @@ const struct proc_map *futex_map(struct world *w, pid_t tgid, uint64_t addr);
 /** futex_map_ahead() - futex_map() of that process comes next (remote.h) */
 void futex_map_ahead(struct world *w, pid_t tgid);
 
+/**
+ * futex_maps() - does process @tgid share the place at @offset of what @map maps
+ *
+ * Return: 1, 0, or -1: not known.
+ */
+int futex_maps(struct world *w, pid_t tgid, const struct proc_map *map, uint64_t offset);
+
+/**
+ * futex_may_have_double() - may another process have the memory of @tgid, for all
+ * that could be read. Words in memory of a process that has are nobody's.
+ */
+bool futex_may_have_double(struct world *w, pid_t tgid);
+
 /** futex_thread() - the thread of process @tgid that calls itself @number, or NO_INDEX */
 uint32_t futex_thread(struct world *w, pid_t tgid, pid_t number);
 

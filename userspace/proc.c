@@ -70,7 +70,7 @@ static char *read_long(const char *path, int *err_ret)
 static bool parse_stat(const char *buf, struct task *t)
 {
 	const char *open = strchr(buf, '('), *close = strrchr(buf, ')');
-	unsigned long long start;
+	unsigned long long start, stack;
 	unsigned int flags;
 	size_t len;
 	int ppid;
@@ -78,8 +78,8 @@ static bool parse_stat(const char *buf, struct task *t)
 	if (!open || !close || close < open)
 		return false;
 	if (sscanf(close + 1,
-		   " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-		   &t->state, &ppid, &flags, &start) != 4)
+		   " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu %*u %*d %*u %*u %*u %llu",
+		   &t->state, &ppid, &flags, &start, &stack) != 5)
 		return false;
 	len = close - open - 1;
 	if (len >= sizeof(t->comm))
@@ -87,7 +87,9 @@ static bool parse_stat(const char *buf, struct task *t)
 	memcpy(t->comm, open + 1, len);
 	t->ppid = ppid;
 	t->start_ticks = start;
+	t->stack_start = stack;
 	t->kthread = flags & PF_KTHREAD;
+	t->forked = flags & PF_FORKNOEXEC;
 	t->exiting = t->state == 'Z' || t->state == 'X' || t->state == 'x';
 	t->suspended = t->state == 'T' ? "stopped" : t->state == 't' ? "traced" : NULL;
 	return true;
@@ -338,11 +340,11 @@ enum timed proc_timed(pid_t tgid, pid_t tid)
 /* Most processes' mappings fit. */
 #define MAPS_SIZE	(64 * 1024)
 
-void proc_maps_ahead(struct remote *remote, pid_t tgid)
+void proc_maps_ahead(struct remote *remote, pid_t tgid, pid_t tid)
 {
 	char path[PATH_SIZE];
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", tgid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", tgid, tid);
 	remote_ahead_file(remote, tgid, path, MAPS_SIZE);
 }
 
@@ -408,13 +410,13 @@ int proc_maps_read_here(pid_t tgid, struct proc_maps *ret)
 	return 0;
 }
 
-int proc_maps_read(struct remote *remote, pid_t tgid, struct proc_maps *ret)
+int proc_maps_read(struct remote *remote, pid_t tgid, pid_t tid, struct proc_maps *ret)
 {
 	char path[PATH_SIZE], *buf, *line, *rest;
 	int err = 0;
 
 	*ret = (struct proc_maps){ 0 };
-	snprintf(path, sizeof(path), "/proc/%d/maps", tgid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", tgid, tid);
 	buf = read_whole(remote, tgid, path, &err);
 	if (!buf)
 		return err;

@@ -123,15 +123,20 @@ struct proc_maps {
 	uint32_t nr;
 };
 
-/** proc_maps_read() - 0 or -errno; free with proc_maps_free() */
-int proc_maps_read(struct remote *remote, pid_t tgid, struct proc_maps *ret);
+/**
+ * proc_maps_read() - read the mappings of a process
+ * @tid: a thread that lives: a first one that has ended has none
+ *
+ * Return: 0 or -errno; free with proc_maps_free().
+ */
+int proc_maps_read(struct remote *remote, pid_t tgid, pid_t tid, struct proc_maps *ret);
 
 /** proc_maps_read_here() - as proc_maps_read(), and it may block: for a child */
 int proc_maps_read_here(pid_t tgid, struct proc_maps *ret);
 void proc_maps_free(struct proc_maps *maps);
 
 /** proc_maps_ahead() - proc_maps_read() comes next (remote.h) */
-void proc_maps_ahead(struct remote *remote, pid_t tgid);
+void proc_maps_ahead(struct remote *remote, pid_t tgid, pid_t tid);
 
 /** proc_maps_find() - the mapping that holds @addr, or NULL */
 const struct proc_map *proc_maps_find(const struct proc_maps *maps, uint64_t addr);

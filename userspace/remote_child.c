@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* remote_child - the child that does the reads which may block (remote_child.h) */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -42,15 +44,35 @@ static ssize_t answer_link(const struct question *q, char *buf, size_t size)
 	return got < 0 ? -errno : got;
 }
 
-static ssize_t answer_memory(const struct question *q, char *buf, size_t size)
+static ssize_t read_memory(pid_t tid, const struct question *q, char *buf, size_t size)
 {
 	struct iovec here = { buf, size };
 	struct iovec there = { (void *)(uintptr_t)q->addr, size };
-	ssize_t got = process_vm_readv(q->tgid, &here, 1, &there, 1, 0);
+	ssize_t got = process_vm_readv(tid, &here, 1, &there, 1, 0);
 
 	if (got < 0)
 		return -errno;
 	return (size_t)got == size ? got : -EFAULT;
+}
+
+/* A process's first thread that has ended has no memory: the others have it still. */
+static ssize_t answer_memory(const struct question *q, char *buf, size_t size)
+{
+	ssize_t got = read_memory(q->tgid, q, buf, size);
+	struct dirent *entry;
+	char path[32];
+	DIR *dir;
+
+	if (got != -ESRCH)
+		return got;
+	snprintf(path, sizeof(path), "/proc/%d/task", q->tgid);
+	dir = opendir(path);
+	while (dir && got == -ESRCH && (entry = readdir(dir)))
+		if (atoi(entry->d_name) > 0)
+			got = read_memory(atoi(entry->d_name), q, buf, size);
+	if (dir)
+		closedir(dir);
+	return got;
 }
 
 static ssize_t answer_stack(const struct question *q, char *buf, size_t size)

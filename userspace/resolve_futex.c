@@ -245,6 +245,19 @@ static uint32_t kind_of(const struct futex_call *call, const struct futex_guess 
 	return call->pi ? GL_KIND_FUTEX_PI : GL_KIND_FUTEX;
 }
 
+/* Who has the same memory as the owner may be the one that is meant. */
+static void cap_holder(struct world *w, struct wait *wait, const struct holder *holder)
+{
+	uint32_t owner = holder->owner == OWNER_TASK ? holder->task : wait->task;
+
+	if (holder->owner == OWNER_RENAMED)
+		world_cap(wait, VERDICT_LIKELY,
+			  "a task that came after this wait began has its owner's number by now");
+	if (futex_may_have_double(w, w->tasks[owner].tgid))
+		world_cap(wait, VERDICT_LIKELY,
+			  "it cannot be told if another process has the same memory");
+}
+
 static void add_wait(struct world *w, const struct sleeper *s, const struct futex_call *call,
 		     const struct futex_guess *guess, const struct holder *holder)
 {
@@ -266,9 +279,8 @@ static void add_wait(struct world *w, const struct sleeper *s, const struct fute
 		wait->unknown_releaser = true;
 	else
 		add_resource(w, wait, call, guess, holder);
-	if (holder->owner == OWNER_RENAMED)
-		world_cap(wait, VERDICT_LIKELY,
-			  "a task that came after this wait began has its owner's number by now");
+	if (holder->owner != OWNER_UNKNOWN && guess->object != OBJECT_THREAD)
+		cap_holder(w, wait, holder);
 }
 
 static bool resolve(struct world *w, const struct sleeper *s)

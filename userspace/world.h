@@ -56,8 +56,12 @@ struct task {
 	char comm[GL_COMM_LEN];
 	/** @state: state letter of /proc stat */
 	char state;
+	/** @stack_start: where the program's stack began; 0: cannot be read, or has ended */
+	uint64_t stack_start;
 	/** @kthread: a kernel thread */
 	bool kthread;
+	/** @forked: runs no program since it was made: its memory was its maker's */
+	bool forked;
 	/** @exiting: zombie or dead: its descriptors are gone, it runs no more */
 	bool exiting;
 	/** @suspended: stopped, traced or frozen; NULL or the reason as a word */
