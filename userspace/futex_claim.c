@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "futex_claim.h"
+#include "futex_heir.h"
 #include "proc.h"
 #include "world.h"
 #include "xalloc.h"
@@ -82,8 +83,12 @@ void futex_settle(struct world *w, bool settled, const char *reason)
 		if (claim->denied || !still_says_so(w, claim)) {
 			r->dead = false;
 			r->unknown = true;
-		} else if (!settled) {
-			world_cap_waiters(w, claim->resource, VERDICT_LIKELY, reason);
+			continue;
 		}
+		if (!settled)
+			world_cap_waiters(w, claim->resource, VERDICT_LIKELY, reason);
+		if (futex_has_heir(w, claim->tgid, claim->guess.addr, claim->resource))
+			world_cap_waiters(w, claim->resource, VERDICT_LIKELY,
+					  "a process may have inherited the lock when it was forked");
 	}
 }

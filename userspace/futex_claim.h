@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * futex_claim - that a shared mutex has no living owner holds only if nobody
- * came meanwhile whose number the word is: kept until that is known.
+ * futex_claim - that a mutex has no living owner holds only if nobody came
+ * meanwhile whose number the word is, and is certain only if nobody can have
+ * inherited it (futex_heir.h): kept until that is known.
  */
 #ifndef FUTEX_CLAIM_H
 #define FUTEX_CLAIM_H

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -173,6 +174,13 @@ static void make_namespace(void)
 		first_of_namespace();
 }
 
+/* Who has it not mapped did not inherit the mutex. */
+static void sleep_without_mutex(void)
+{
+	munmap(shared, sizeof(*shared));
+	sleep_for_ever();
+}
+
 static void lock_what_hops(void)
 {
 	while (!shared->go)
@@ -196,7 +204,7 @@ static void die_with_mutex(void)
 		shared->go = true;
 		_exit(0);
 	}
-	sleep_for_ever();
+	sleep_without_mutex();
 }
 
 static void die_in_namespace(void)
@@ -206,6 +214,7 @@ static void die_in_namespace(void)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		die_with_mutex();
 	}
+	sleep_without_mutex();
 }
 
 /* The owner is gone, and nobody came since. */
