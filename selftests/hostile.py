@@ -77,6 +77,14 @@ SITUATIONS = [
     is_silent("counter-like-tid"),
     is_silent("owner-unmapped"),
     is_silent("clone-with-our-number"),
+    is_silent("sibling-with-our-number"),
+    is_silent("stdio-lock"),
+    is_found("thread-gone", type="orphaned-lock"),
+    is_found("heir", type="orphaned-lock", verdict="likely"),
+    is_found("heir-waits", type="orphaned-lock"),
+    is_found("shared-heir", type="orphaned-lock", verdict="likely"),
+    is_found("first-thread-ended"),
+    is_silent("first-thread-ended-in-order"),
     is_found("any-child"),
     is_silent("thread-may-fork"),
     is_found("subreaper", verdict="likely"),
@@ -147,6 +155,18 @@ def namespace_of_its_own_is_a_partial_view():
     claim(not json.loads(done.stdout)["complete"], "complete, in a PID namespace")
 
 
+def root_of_a_user_namespace_has_a_partial_view():
+    done = gridlock_by_shell("unshare -U -r gridlock check --for 0.1 --json")
+    claim(done.returncode == 0, f"check exits {done.returncode}: {done.stderr}")
+    claim("namespace" in json.loads(done.stdout)["partial"], done.stdout)
+
+
+def root_without_the_right_to_trace_has_a_partial_view():
+    done = gridlock_by_shell("setpriv --bounding-set=-sys_ptrace gridlock check --for 0.1 --json")
+    claim(done.returncode == 0, f"check exits {done.returncode}: {done.stderr}")
+    claim("namespace" in json.loads(done.stdout)["partial"], done.stdout)
+
+
 def stopped_member_can_be_continued():
     with Hostile("flock-abba") as situation:
         os.kill(situation.tid["a1"], signal.SIGSTOP)
@@ -158,6 +178,8 @@ def stopped_member_can_be_continued():
 TESTS = [descriptors_without_end_take_no_more_time, a_verdict_that_is_lost_is_trouble,
          closed_descriptors_are_nobodys, fifo_for_a_file_is_refused,
          proc_of_another_namespace_is_refused, namespace_of_its_own_is_a_partial_view,
+         root_of_a_user_namespace_has_a_partial_view,
+         root_without_the_right_to_trace_has_a_partial_view,
          stopped_member_can_be_continued]
 
 if __name__ == "__main__":

@@ -51,6 +51,14 @@ void foreign_mutex(void);
 void counter_like_tid(void);
 void owner_unmapped(void);
 void clone_with_our_number(void);
+void sibling_with_our_number(void);
+void stdio_lock(void);
+void thread_gone(void);
+void heir(void);
+void heir_waits(void);
+void shared_heir(void);
+void first_thread_ended(void);
+void first_thread_ended_in_order(void);
 
 /* Children and pipes. */
 void any_child(void);

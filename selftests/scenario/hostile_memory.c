@@ -96,15 +96,26 @@ static int clone_main(void *arg)
 	return 0;
 }
 
-static void lock_what_clone_has(void)
+static void clone_and_lock(int flags)
 {
 	static char stack[65536] __attribute__((aligned(16)));
 
-	check(clone(clone_main, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL) > 0, "clone");
+	check(clone(clone_main, stack + sizeof(stack), flags | CLONE_VM | SIGCHLD, NULL) > 0,
+	      "clone");
 	while (!shared->go)
 		nap();
 	be(0);
 	lock(1);
+}
+
+static void lock_what_clone_has(void)
+{
+	clone_and_lock(0);
+}
+
+static void lock_what_sibling_has(void)
+{
+	clone_and_lock(CLONE_PARENT);
 }
 
 /* A process in the same memory calls itself, to glibc, by its maker's number. */
@@ -112,4 +123,11 @@ void clone_with_our_number(void)
 {
 	actor("waiter");
 	spawn(lock_what_clone_has);
+}
+
+/* As above, and it is no child of its maker. */
+void sibling_with_our_number(void)
+{
+	actor("waiter");
+	spawn(lock_what_sibling_has);
 }
