@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +90,15 @@ static ssize_t answer_compare(const struct question *q)
 	return order < 0 ? -errno : order;
 }
 
+/* Of a TCP socket: after that time without room at the other side its sends fail. */
+static bool has_user_timeout(int fd)
+{
+	unsigned int ms = 0;
+	socklen_t size = sizeof(ms);
+
+	return !getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &size) && ms;
+}
+
 /* For a moment the child has the socket, too: a descriptor more, and closed again. */
 static ssize_t answer_socket_timed(const struct question *q)
 {
@@ -99,7 +110,8 @@ static ssize_t answer_socket_timed(const struct question *q)
 
 	if (fd >= 0) {
 		result = getsockopt(fd, SOL_SOCKET, q->type, &timeout, &size) ? -errno :
-			 timeout.tv_sec || timeout.tv_usec;
+			 timeout.tv_sec || timeout.tv_usec ||
+			 (q->type == SO_SNDTIMEO && has_user_timeout(fd));
 		close(fd);
 	}
 	if (process >= 0)
