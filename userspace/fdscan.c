@@ -39,6 +39,9 @@ static void scan_free(struct fdscan *scan)
 	free(scan->anons);
 	free(scan->files);
 	free(scan->locks);
+	for (uint32_t i = 0; i < scan->nr_groups; i++)
+		free(scan->groups[i].first);
+	free(scan->groups);
 	file_locks_free(&scan->held);
 	if (scan->more)
 		scan_free(scan->more);
@@ -148,7 +151,10 @@ static void add_member(struct fd_table *table, uint32_t task)
 	*vec_push(table->tasks, table->nr_tasks) = task;
 }
 
-/* Does the thread use that table? If it cannot be told, the scan is incomplete. */
+/*
+ * Does the thread use that table? If it cannot be told, the scan is incomplete;
+ * of a process whose reads block each thread is read as if it had its own.
+ */
 static bool shares_table(struct world *w, struct fdscan *scan, const struct fd_table *table,
 			 const struct task *task)
 {
@@ -156,7 +162,7 @@ static bool shares_table(struct world *w, struct fdscan *scan, const struct fd_t
 
 	if (same >= 0)
 		return same;
-	if (same == -ESRCH)
+	if (same == -ESRCH || same == -ETIMEDOUT)
 		return false;
 	scan->incomplete = true;
 	return true;
@@ -305,8 +311,11 @@ static void scan_file(struct world *w, struct fdscan *scan, struct fd_end *file)
 	struct fd_info info;
 	int err = fd_info_read(w, table->tgid, table->tid, file->fd, &info);
 
-	if (err && ((err != -ENOENT && err != -ESRCH) || lost_reader(table)))
+	if (err == -ETIMEDOUT)
+		scan->files_blocked = true;
+	else if (err && ((err != -ENOENT && err != -ESRCH) || lost_reader(table)))
 		scan->files_incomplete = true;
+	scan->files_incomplete |= info.truncated;
 	file->ino = info.ino;
 	file->mnt_id = info.mnt_id;
 	for (uint32_t i = 0; i < info.locks.nr; i++) {
@@ -327,7 +336,7 @@ const struct fdscan *fdscan_files(struct world *w)
 	if (scan->files_done)
 		return scan;
 	scan->files_done = true;
-	scan->files_incomplete = scan->incomplete || file_locks_read(&scan->held);
+	scan->files_incomplete = scan->incomplete || file_locks_read(&scan->held, w->deadline_ns);
 	for (uint32_t i = 0; i < scan->nr_files && !world_too_late(w); i++)
 		scan_file(w, scan, &scan->files[i]);
 	scan->files_incomplete |= world_too_late(w);
@@ -360,37 +369,6 @@ const struct fdscan *fdscan_eventfds(struct world *w)
 	return scan;
 }
 
-static bool hides(struct world *w, const struct fdscan *scan, const struct fd_end *end)
-{
-	const struct fd_table *table = &scan->tables[end->table];
-	struct fd_info info;
-	bool found;
-
-	/* Not looked for is not proven absent. */
-	if (world_too_late(w))
-		return true;
-	if (fd_info_read(w, table->tgid, table->tid, end->fd, &info))
-		return false;
-	found = info.nr_hidden;
-	fd_info_free(&info);
-	return found;
-}
-
-bool fdscan_hides(struct world *w)
-{
-	struct fdscan *scan = get_scan(w);
-
-	if (scan->hidden_done)
-		return scan->hides;
-	scan->hidden_done = true;
-	for (uint32_t i = 0; i < scan->nr_sockets && !scan->hides; i++)
-		scan->hides = hides(w, scan, &scan->sockets[i]);
-	for (uint32_t i = 0; i < scan->nr_anons && !scan->hides; i++)
-		if (scan->anons[i].anon == FD_ANON_IO_URING)
-			scan->hides = hides(w, scan, &scan->anons[i]);
-	return scan->hides;
-}
-
 /* --- tasks that came later --------------------------------------------------- */
 
 void fdscan_more(struct world *w, uint32_t first)
@@ -421,7 +399,7 @@ bool fdscan_holds(const struct world *w, uint64_t ino)
 {
 	const struct fdscan *more = w->fds ? w->fds->more : NULL;
 
-	return more && (more->incomplete || more->files_incomplete ||
+	return more && (more->incomplete || more->files_incomplete || more->files_blocked ||
 			has_number(more->pipes, more->nr_pipes, ino) ||
 			has_number(more->sockets, more->nr_sockets, ino) ||
 			has_number(more->files, more->nr_files, ino));

@@ -5,8 +5,9 @@
  * kept with the world.
  *
  * Descriptors are told by their links and fdinfo alone; nothing is opened or
- * stat'ed behind them. A descriptor on its way through a socket, or known to
- * io_uring only, is not seen: only that there is one.
+ * stat'ed behind them. A file on its way through a socket, known to io_uring, or
+ * in use by a call after its number was closed is not seen: only that there may
+ * be one (fdscan_hides()).
  */
 #ifndef FDSCAN_H
 #define FDSCAN_H
@@ -55,7 +56,18 @@ struct fd_lock {
 	struct file_lock lock;
 };
 
-/** struct fdscan - the scan; read only but for fdscan.c */
+/** struct lock_groups - which of the locks that look alike are of one open file */
+struct lock_groups {
+	/** @lock: what all of them look like */
+	struct file_lock lock;
+	/**
+	 * @first: [nr_locks] of each lock in fdscan.locks like that the first one of
+	 * the same open file, which may be itself; NULL: not all could be compared
+	 */
+	uint32_t *first;
+};
+
+/** struct fdscan - the scan; read only but for fdscan*.c and resolve_filelock.c's groups */
 struct fdscan {
 	struct fd_table *tables;
 	uint32_t nr_tables;
@@ -74,6 +86,9 @@ struct fdscan {
 	/** @locks: [nr_locks] by fdscan_files() */
 	struct fd_lock *locks;
 	uint32_t nr_locks;
+	/** @groups: [nr_groups] by resolve_filelock.c, as they are asked for */
+	struct lock_groups *groups;
+	uint32_t nr_groups;
 	/** @held: /proc/locks; by fdscan_files() */
 	struct file_locks held;
 	/** @nr_files_read: of a scan of such tasks: those of @files with their @ino */
@@ -84,6 +99,11 @@ struct fdscan {
 	bool incomplete;
 	/** @files_incomplete: files of a table, or /proc/locks, could not be read */
 	bool files_incomplete;
+	/**
+	 * @files_blocked: files of a process could not be read as its reads block.
+	 * Whether the process has them open to no avail or not is not known.
+	 */
+	bool files_blocked;
 	/** @files_done: fdscan_files() was here */
 	bool files_done;
 	/** @hidden_done, @hides: fdscan_hides() was here; and found one */
@@ -125,15 +145,15 @@ void fdscan_more(struct world *w, uint32_t first);
 bool fdscan_holds(const struct world *w, uint64_t ino);
 
 /**
- * fdscan_hides() - are there descriptors that no table shows
+ * fdscan_hides() - may somebody use a file that no table shows
  *
- * One read for each socket of the machine: for proofs only.
+ * Some reads for each socket and each thread of the machine: for proofs only.
  */
 bool fdscan_hides(struct world *w);
 
 /** HIDDEN_DESCRIPTORS - why that is no proof */
 #define HIDDEN_DESCRIPTORS \
-	"descriptors are on their way through a socket, or known to io_uring only"
+	"io_uring, a socket or a call in flight may have files that no descriptor shows"
 
 /** fdscan_add_releasers() - whoever shares @table can release @resource */
 void fdscan_add_releasers(struct world *w, const struct fdscan *scan, uint32_t table,
@@ -162,7 +182,7 @@ struct fd_info {
 	uint64_t ino;
 	/** @pid: of a pidfd, the process; 0: not a pidfd; -1: it is gone */
 	pid_t pid;
-	/** @nr_hidden: descriptors on their way through a socket, or known to io_uring */
+	/** @nr_hidden: of a socket: descriptors on their way through it */
 	unsigned int nr_hidden;
 	/** @eventfd_id: of an eventfd, tells it from others; -1: not known */
 	int eventfd_id;

@@ -12,6 +12,10 @@
 
 #define PATH_SIZE	64
 
+/* Nearly every fdinfo fits the first; locks and rings can make it far larger. */
+#define INFO_SIZE	16384
+#define MAX_INFO_SIZE	(1024 * 1024)
+
 static void parse_target(const char *line, struct fd_info *ret)
 {
 	unsigned long long ino;
@@ -41,8 +45,6 @@ static void parse_info(char *text, struct fd_info *ret)
 			ret->pid = strtol(line + 4, NULL, 10);
 		else if (!strncmp(line, "scm_fds:", 8))
 			ret->nr_hidden = strtoul(line + 8, NULL, 10);
-		else if (!strncmp(line, "UserFiles:", 10))
-			ret->nr_hidden = strtoul(line + 10, NULL, 10);
 		else if (!strncmp(line, "eventfd-id:", 11))
 			ret->eventfd_id = strtol(line + 11, NULL, 10);
 		else if (!strncmp(line, "tfd:", 4))
@@ -52,19 +54,34 @@ static void parse_info(char *text, struct fd_info *ret)
 	}
 }
 
-int fd_info_read(struct world *w, pid_t tgid, pid_t tid, int fd, struct fd_info *ret)
+/* 0; 1: there was no room for all of it; or -errno */
+static int read_and_parse(struct world *w, pid_t tgid, const char *path, char *text, size_t size,
+			  struct fd_info *ret)
 {
-	char path[PATH_SIZE], text[16384];
-	ssize_t n;
+	ssize_t n = remote_read_file(w->remote, tgid, path, text, size);
 
 	*ret = (struct fd_info){ .eventfd_id = -1 };
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/fdinfo/%d", tgid, tid, fd);
-	n = remote_read_file(w->remote, tgid, path, text, sizeof(text));
 	if (n < 0)
 		return n;
-	ret->truncated = (size_t)n == sizeof(text) - 1;
 	parse_info(text, ret);
-	return 0;
+	ret->truncated |= (size_t)n == size - 1;
+	return (size_t)n == size - 1;
+}
+
+int fd_info_read(struct world *w, pid_t tgid, pid_t tid, int fd, struct fd_info *ret)
+{
+	char path[PATH_SIZE], text[INFO_SIZE], *more;
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fdinfo/%d", tgid, tid, fd);
+	err = read_and_parse(w, tgid, path, text, sizeof(text), ret);
+	if (err <= 0)
+		return err;
+	fd_info_free(ret);
+	more = xcalloc(1, MAX_INFO_SIZE);
+	err = read_and_parse(w, tgid, path, more, MAX_INFO_SIZE, ret);
+	free(more);
+	return err < 0 ? err : 0;
 }
 
 void fd_info_free(struct fd_info *info)

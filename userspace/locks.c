@@ -6,7 +6,11 @@
 
 #include "array.h"
 #include "locks.h"
+#include "text.h"
 #include "xalloc.h"
+
+/* Lines between two looks at the clock: about what the kernel lists at one go. */
+#define LOOK_AT_CLOCK	64
 
 static enum file_lock_class parse_class(const char *word)
 {
@@ -76,23 +80,28 @@ static bool parse_breaker(const char *line, const struct file_lock *above, struc
 	return true;
 }
 
-int file_locks_read(struct file_locks *ret)
+int file_locks_read(struct file_locks *ret, uint64_t deadline_ns)
 {
 	FILE *file = fopen("/proc/locks", "re");
+	unsigned int nr = 0;
 	char line[256];
+	int err = 0;
 
 	*ret = (struct file_locks){ 0 };
 	if (!file)
 		return -errno;
-	while (fgets(line, sizeof(line), file)) {
+	while (!err && fgets(line, sizeof(line), file)) {
 		struct file_lock lock;
+
+		if (++nr % LOOK_AT_CLOCK == 0 && deadline_ns && now_ns() >= deadline_ns)
+			err = -ETIME;
 
 		if (file_lock_parse(line, &lock) ||
 		    parse_breaker(line, ret->nr ? &ret->lock[ret->nr - 1] : NULL, &lock))
 			*vec_push(ret->lock, ret->nr) = lock;
 	}
 	fclose(file);
-	return 0;
+	return err;
 }
 
 void file_locks_free(struct file_locks *locks)

@@ -51,7 +51,7 @@ static void add_openers(struct world *w, uint32_t resource, const struct task *t
 {
 	const struct fdscan *scan = fdscan_files(w);
 
-	w->resources[resource].unknown = scan->files_incomplete;
+	w->resources[resource].unknown = scan->files_incomplete || scan->files_blocked;
 	for (uint32_t i = 0; i < scan->nr_files; i++) {
 		const struct fd_end *file = &scan->files[i];
 		int same;
