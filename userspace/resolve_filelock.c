@@ -9,6 +9,7 @@
  * a POSIX lock by whoever shares the descriptor table. All locks in the way
  * must go. Waiters queued ahead are wake-up order and hold nobody up.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,6 +133,22 @@ static bool find_waiter(const struct fdscan *scan, struct want *want)
 	return true;
 }
 
+/*
+ * A call goes on with the file it began with, whatever other threads make of the
+ * number since. While the process has one waiter's line only, that is this task's.
+ */
+static bool is_ambiguous(const struct fdscan *scan, const struct want *want)
+{
+	for (uint32_t i = 0; i < scan->held.nr; i++) {
+		const struct file_lock *line = &scan->held.lock[i];
+
+		if (line->waiter && line->class == want->lock.class &&
+		    line->pid == want->lock.pid && !same_place(line, &want->lock))
+			return true;
+	}
+	return false;
+}
+
 /* flock(2) minds its own kind only; the other two mind each other. */
 static bool conflicts(const struct file_lock *held, const struct file_lock *want)
 {
@@ -234,33 +251,60 @@ static int shares_file(struct world *w, const struct fdscan *scan, const struct 
 	return remote_same_file(w->remote, table->tgid, table->tid, lock->fd, t->tid, fd);
 }
 
-/*
- * Of each lock like @held the first one of the same open file, which may be itself.
- * Return: [scan->nr_locks], to be freed; NULL: not all could be compared
- */
+/* The first lock before @i of the same open file, or @i; -errno: not all could be compared */
+static int64_t first_of_file(struct world *w, const struct fdscan *scan, const uint32_t *first,
+			     uint32_t i)
+{
+	const struct fd_lock *lock = &scan->locks[i];
+	const struct task *t = &w->tasks[*scan->tables[lock->table].tasks];
+
+	for (uint32_t k = 0; k < i; k++) {
+		int same;
+
+		if (first[k] != k || !file_lock_equal(&scan->locks[k].lock, &lock->lock))
+			continue;
+		if (world_too_late(w))
+			return -ETIME;
+		same = shares_file(w, scan, &scan->locks[k], t, lock->fd);
+		if (same)
+			return same < 0 ? same : (int64_t)k;
+	}
+	return i;
+}
+
+/* See struct lock_groups. */
 static uint32_t *group_by_file(struct world *w, const struct fdscan *scan,
 			       const struct file_lock *held)
 {
 	uint32_t *first = xcalloc(scan->nr_locks, sizeof(*first));
 
 	for (uint32_t i = 0; i < scan->nr_locks; i++) {
-		const struct fd_lock *lock = &scan->locks[i];
-		const struct task *t = &w->tasks[*scan->tables[lock->table].tasks];
-		int same = 0;
+		int64_t found = i;
 
-		first[i] = i;
-		for (uint32_t k = 0; k < i && !same && file_lock_equal(&lock->lock, held); k++) {
-			if (first[k] != k || !file_lock_equal(&scan->locks[k].lock, held))
-				continue;
-			same = shares_file(w, scan, &scan->locks[k], t, lock->fd);
-			first[i] = same ? k : i;
-		}
-		if (same < 0) {
+		if (file_lock_equal(&scan->locks[i].lock, held))
+			found = first_of_file(w, scan, first, i);
+		if (found < 0) {
 			free(first);
 			return NULL;
 		}
+		first[i] = found;
 	}
 	return first;
+}
+
+/* Once for all who wait for one of them: to compare takes long. */
+static const uint32_t *groups_of(struct world *w, const struct fdscan *scan,
+				 const struct file_lock *held)
+{
+	struct lock_groups *groups;
+
+	for (uint32_t i = 0; i < scan->nr_groups; i++)
+		if (file_lock_equal(&scan->groups[i].lock, held))
+			return scan->groups[i].first;
+	groups = vec_push(w->fds->groups, w->fds->nr_groups);
+	groups->lock = *held;
+	groups->first = group_by_file(w, scan, held);
+	return groups->first;
 }
 
 static void block_on_file(struct world *w, struct wait *wait, const struct fdscan *scan,
@@ -291,36 +335,77 @@ static void add_alike(struct world *w, struct wait *wait, const struct fdscan *s
 		      const struct file_lock *held, int fd)
 {
 	const struct task *t = &w->tasks[wait->task];
-	uint32_t *first = group_by_file(w, scan, held);
+	const uint32_t *first = groups_of(w, scan, held);
+	bool *in_the_way;
 
 	/* As one, which any of them all can release: less is claimed by that. */
-	if (!first)
+	if (!first) {
 		world_block_on(w, wait, filelock_held(w, scan, held));
-	for (uint32_t i = 0; i < scan->nr_locks && first; i++)
-		if (file_lock_equal(&scan->locks[i].lock, held) &&
-		    !shares_file(w, scan, &scan->locks[first[i]], t, fd))
+		return;
+	}
+	in_the_way = xcalloc(scan->nr_locks, sizeof(*in_the_way));
+	for (uint32_t i = 0; i < scan->nr_locks; i++) {
+		if (!file_lock_equal(&scan->locks[i].lock, held))
+			continue;
+		/* The first of a file comes before the others. */
+		if (first[i] == i)
+			in_the_way[i] = !world_too_late(w) &&
+					!shares_file(w, scan, &scan->locks[i], t, fd);
+		if (in_the_way[first[i]])
 			block_on_file(w, wait, scan, first[i], scan->locks[i].table);
-	free(first);
+	}
+	free(in_the_way);
 }
 
+/* Is line @i of /proc/locks the first of those that look like it? */
+static bool is_first_line(const struct fdscan *scan, uint32_t i)
+{
+	for (uint32_t k = 0; k < i; k++)
+		if (file_lock_equal(&scan->held.lock[k], &scan->held.lock[i]))
+			return false;
+	return true;
+}
+
+static void add_holder(struct world *w, struct wait *wait, const struct fdscan *scan, uint32_t i,
+		       const struct want *want, const struct fd_info *info)
+{
+	const struct file_lock *held = &scan->held.lock[i];
+	uint32_t alike = held->class == FILE_LOCK_POSIX ? 1 : nr_alike(scan, held);
+
+	if (alike > 1 && alike <= MAX_ALIKE) {
+		if (is_first_line(scan, i))
+			add_alike(w, wait, scan, held, want->fd);
+	} else if (!is_own(scan, held, wait->task, info)) {
+		world_block_on(w, wait, filelock_held(w, scan, held));
+	}
+}
+
+/* All must go: where the time is over, those that were found are claimed alone. */
 static void add_holders(struct world *w, struct wait *wait, const struct fdscan *scan,
 			const struct want *want, const struct fd_info *info)
 {
 	for (uint32_t i = 0; i < scan->held.nr; i++) {
-		const struct file_lock *held = &scan->held.lock[i];
-		uint32_t alike;
-
-		if (!conflicts(held, &want->lock))
+		if (!conflicts(&scan->held.lock[i], &want->lock))
 			continue;
-		alike = held->class == FILE_LOCK_POSIX ? 1 : nr_alike(scan, held);
-		if (alike > 1 && alike <= MAX_ALIKE)
-			add_alike(w, wait, scan, held, want->fd);
-		else if (!is_own(scan, held, wait->task, info))
-			world_block_on(w, wait, filelock_held(w, scan, held));
+		if (world_too_late(w))
+			break;
+		add_holder(w, wait, scan, i, want, info);
 	}
 	if (!wait->nr_blockers)
 		wait->unknown_releaser = true;
-	else if (w->thorough && fdscan_hides(w))
+	if (scan->files_blocked)
+		world_cap(wait, VERDICT_LIKELY,
+			  "who else has the files is not known: reads of a process block");
+}
+
+/* What makes the wait no proof, whoever is in the way. */
+static void cap_uncertain(struct world *w, struct wait *wait, const struct fdscan *scan,
+			  const struct want *want)
+{
+	/* Of an OFD lock no line tells the process. */
+	if (want->lock.class == FILE_LOCK_OFD || is_ambiguous(scan, want))
+		ready_cap_replaced(w, wait);
+	if (w->thorough && wait->nr_blockers && fdscan_hides(w))
 		world_cap(wait, VERDICT_LIKELY, HIDDEN_DESCRIPTORS);
 }
 
@@ -356,9 +441,6 @@ static struct wait *add_wait(struct world *w, const struct sleeper *s, const str
 	struct wait *wait = world_add_wait(w, s->task, kind_of(want->lock.class));
 
 	wait->mode = want->lock.write ? MODE_EXCLUSIVE : MODE_SHARED;
-	/* The others are told by the process in their line of /proc/locks. */
-	if (want->lock.class == FILE_LOCK_OFD)
-		ready_cap_replaced(w, wait);
 	wait->timed = proc_timed(t->tgid, t->tid);
 	wait->interruptible = true;
 	wait->id = xasprintf("%s %02x:%02x:%llu", class_name(want->lock.class),
@@ -389,10 +471,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 		add_holders(w, wait, scan, &want, &info);
 	else
 		wait->unknown_releaser = true;
-	/* A POSIX lock is its process's; the others go with the open file. */
-	if (w->thorough && want.lock.class != FILE_LOCK_POSIX && fdscan_hides(w))
-		world_cap(wait, VERDICT_LIKELY,
-			  "descriptors are on their way through a socket, or known to io_uring only");
+	cap_uncertain(w, wait, scan, &want);
 	fd_info_free(&info);
 	return true;
 }
