@@ -170,6 +170,22 @@ static const struct {
 	{ "dead-owner", dead_owner },
 	{ "replaced-by-the-gone", replaced_by_the_gone },
 	{ "kept-by-the-gone", kept_by_the_gone },
+	{ "many-records", many_records },
+	{ "records-of-another", records_of_another },
+	{ "too-many-locks", too_many_locks },
+	{ "locks-alike", locks_alike },
+	{ "ring-has-the-pipe", ring_has_the_pipe },
+	{ "ring-of-a-member", ring_of_a_member },
+	{ "blocked-stranger", blocked_stranger },
+	{ "blocked-threads", blocked_threads },
+	{ "blocked-sender", blocked_sender },
+	{ "blocked-by-files", blocked_by_files },
+	{ "closed-under-splice", closed_under_splice },
+	{ "splice-of-its-own", splice_of_its_own },
+	{ "replaced-file", replaced_file },
+	{ "kept-file", kept_file },
+	{ "user-timeout", user_timeout },
+	{ "no-user-timeout", no_user_timeout },
 };
 
 /* clang-format on */

@@ -46,6 +46,18 @@ void thread(void (*run)(void));
 /* As actor 1, lock mutex 0. */
 void lock_0_as_1(void);
 
+/* Send a descriptor on its way through the socket @by. */
+void send_fd(int by, int fd);
+/*
+ * Two actors, each of which reads one pipe of ring[] and alone of the two could
+ * write the other; and @third, a process that has all of it, or close_ring().
+ */
+extern int ring[2][2];
+void make_ring(void (*third)(void));
+void close_ring(void);
+/* What the first of them does before, or NULL. */
+extern void (*before_read)(void);
+
 /* Futexes and memory. */
 void foreign_mutex(void);
 void counter_like_tid(void);
@@ -78,8 +90,30 @@ void deadly_timer(void);
 void lock_in_flight(void);
 void ofd_upgrades(void);
 void ofd_upgrade(void);
-void many_descriptors(void);
 void odd_name(void);
+
+/* Many of them. */
+void many_descriptors(void);
+void many_records(void);
+void records_of_another(void);
+void too_many_locks(void);
+void locks_alike(void);
+
+/* Holders that no descriptor shows. */
+void ring_has_the_pipe(void);
+void ring_of_a_member(void);
+void blocked_stranger(void);
+void blocked_threads(void);
+void blocked_sender(void);
+void blocked_by_files(void);
+void closed_under_splice(void);
+void splice_of_its_own(void);
+void replaced_file(void);
+void kept_file(void);
+
+/* Sockets. */
+void user_timeout(void);
+void no_user_timeout(void);
 
 /* Holders that go on to another process. */
 void hopping_writer(void);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hostile_file - file locks that end by a timer, are on their way, or are many.
+ * hostile_file - file locks that end by a timer, are on their way.
  */
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,8 +13,6 @@
 #include "hostile.h"
 
 #define NR_TIMERS	80
-#define NR_HOLDERS	4
-#define NR_FILES	19000
 
 /* --- file locks ------------------------------------------------------------- */
 
@@ -100,8 +97,7 @@ void deadly_timer(void)
 
 static int channel[2];
 
-/* One more reference to the lock's open file, on its way to the receiver. */
-static void send_lock(void)
+void send_fd(int by, int fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec iov = { "x", 1 };
@@ -114,8 +110,14 @@ static void send_lock(void)
 	cmsg->cmsg_level = SOL_SOCKET;
 	cmsg->cmsg_type = SCM_RIGHTS;
 	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &file_of[0], sizeof(int));
-	check(sendmsg(channel[0], &msg, 0) == 1, "sendmsg");
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	check(sendmsg(by, &msg, 0) == 1, "sendmsg");
+}
+
+/* One more reference to the lock's open file, on its way to the receiver. */
+static void send_lock(void)
+{
+	send_fd(channel[0], file_of[0]);
 }
 
 void lock_in_flight(void)
@@ -175,31 +177,6 @@ void ofd_upgrade(void)
 	actor("two");
 	spawn(upgrade_0);
 	spawn(stay_1);
-}
-
-/* --- size ------------------------------------------------------------------- */
-
-static void open_many(void)
-{
-	struct rlimit limit = { NR_FILES + 100, NR_FILES + 100 };
-	int fd = lock_file(7);
-
-	check(!setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
-	for (int i = 0; i < NR_FILES; i++)
-		check(dup(fd) >= 0, "dup");
-	be(2);
-	sleep_for_ever();
-}
-
-void many_descriptors(void)
-{
-	flock_abba();
-	actor("many");
-	for (int i = 0; i < NR_HOLDERS; i++) {
-		shared->tid[2] = 0;
-		spawn(open_many);
-		wait_for(2);
-	}
 }
 
 void odd_name(void)

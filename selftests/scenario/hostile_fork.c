@@ -34,7 +34,8 @@ static void hop(void)
 
 /* --- pipes ------------------------------------------------------------------ */
 
-static int ring[2][2];
+int ring[2][2];
+void (*before_read)(void);
 
 /* Reads one pipe, and alone of the actors could write the other. */
 static void read_ring(int n)
@@ -43,6 +44,8 @@ static void read_ring(int n)
 
 	close(ring[n][1]);
 	close(ring[!n][0]);
+	if (!n && before_read)
+		before_read();
 	be(n);
 	(void)!read(ring[n][0], &byte, 1);
 }
@@ -57,13 +60,13 @@ static void read_ring_1(void)
 	read_ring(1);
 }
 
-static void close_ring(void)
+void close_ring(void)
 {
 	for (int n = 0; n < 4; n++)
 		close(ring[n / 2][n % 2]);
 }
 
-static void make_ring(void (*third)(void))
+void make_ring(void (*third)(void))
 {
 	actor("one");
 	actor("two");
