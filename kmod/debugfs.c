@@ -24,6 +24,7 @@
 #include "count.h"
 #include "coverage.h"
 #include "cpu.h"
+#include "episode.h"
 #include "event.h"
 #include "probe.h"
 #include "snapshot.h"
@@ -60,6 +61,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	seq_printf(m, "table.wait_bytes %llu\n", gl_waittab_bytes(&gl_waits));
 	seq_printf(m, "table.lock_rows_per_cpu %u\n", gl_nr_rows);
 	seq_printf(m, "table.lock_bytes %llu\n", gl_cpu_bytes());
+	seq_printf(m, "table.episode_bytes %llu\n", gl_episodes_bytes());
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
@@ -70,6 +72,12 @@ static int coverage_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(coverage);
+
+static int episodes_show(struct seq_file *m, void *unused)
+{
+	return gl_episodes_show(m);
+}
+DEFINE_SHOW_ATTRIBUTE(episodes);
 
 /* --- binary snapshots --- */
 
@@ -266,6 +274,7 @@ static const struct {
 	{ "version",	&version_fops },
 	{ "stats",	&stats_fops },
 	{ "coverage",	&coverage_fops },
+	{ "episodes",	&episodes_fops },
 	{ "waits",	&waits_fops },
 	{ "locks",	&locks_fops },
 	{ "waits.bin",	&binary_fops, GL_RECORD_WAIT },

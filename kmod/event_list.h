@@ -37,6 +37,8 @@ GL_EVENT(LOST_END_DROPPED,	"lost.end_dropped")
 GL_EVENT(LOST_END_MISSED,	"lost.end_missed")
 /* wait: its task exited without an end */
 GL_EVENT(LOST_TASK_EXITED,	"lost.task_exited")
+/* futex wait or wake-up that no episode took in: no place, or inside a probe */
+GL_EVENT(LOST_NO_EPISODE,	"lost.no_episode")
 /* probes that were timed */
 GL_EVENT(COST_SAMPLES,		"cost.sampled_probes")
 /* time they took; ns */

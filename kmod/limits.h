@@ -74,4 +74,13 @@
 /* One probe in so many is timed, to know the module's own cost; power of two. */
 #define GL_COST_SAMPLE		64
 
+/* Tasks and futexes that come together again and again; 64 bytes each; power of two. */
+#define GL_EPISODES		8192
+
+/* Places that an episode may lie in; one that finds none is lost.no_episode. */
+#define GL_EPISODE_WINDOW	8
+
+/* Episodes are kept so long after they were last read; looks come four times a second. */
+#define GL_EPISODE_LEASE_MS	10000
+
 #endif /* _GL_LIMITS_H */

@@ -17,6 +17,7 @@
 #include "coverage.h"
 #include "cpu.h"
 #include "debugfs.h"
+#include "episode.h"
 #include "limits.h"
 #include "probe.h"
 #include "snapshot.h"
@@ -120,7 +121,7 @@ static int __init gridlock_init(void)
 	set_loaded(true);
 	pr_info("loaded: %u wait slots, %u lock rows a CPU, %llu KiB; futex probes %s\n",
 		gl_waits.nr_slots, gl_nr_rows,
-		(gl_waittab_bytes(&gl_waits) + gl_cpu_bytes()) >> 10,
+		(gl_waittab_bytes(&gl_waits) + gl_cpu_bytes() + gl_episodes_bytes()) >> 10,
 		gl_probe_is_on(&gl_probe_futex) ? "on" : gl_futex ? "missing" : "off");
 	return 0;
 

@@ -21,6 +21,7 @@ static const struct gl_probe_group *const groups[] = {
 	&gl_probe_exit,
 	&gl_probe_contention,
 	&gl_probe_futex,
+	&gl_probe_episode,
 };
 
 /* What became of each group. */

@@ -30,6 +30,7 @@ struct gl_probe_group {
 extern const struct gl_probe_group gl_probe_contention;
 extern const struct gl_probe_group gl_probe_futex;
 extern const struct gl_probe_group gl_probe_exit;
+extern const struct gl_probe_group gl_probe_episode;
 
 /* Tracepoints by name, as most are not exported. */
 struct tracepoint;
@@ -49,6 +50,7 @@ u64 gl_probes_missed(void);
 
 struct seq_file;
 void gl_probes_show(struct seq_file *m);
+int gl_episodes_show(struct seq_file *m);
 bool gl_probe_is_on(const struct gl_probe_group *group);
 
 #endif /* _GL_PROBE_H */

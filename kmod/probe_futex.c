@@ -16,6 +16,7 @@
 
 #include "compat.h"
 #include "cpu.h"
+#include "episode.h"
 #include "event.h"
 #include "probe.h"
 #include "wait.h"
@@ -40,16 +41,37 @@ static __always_inline void commit(struct gl_cpu *cpu, bool pi, u16 flags)
 	gl_wait_commit(cpu, pi, flags);
 }
 
+/* Somebody looks how often tasks come back to the same futex. */
+static __always_inline void note_sleep(unsigned long timer)
+{
+	u64 uaddr = gl_wait_futex();
+
+	if (uaddr)
+		gl_episode_sleep(uaddr, (const struct hrtimer_sleeper *)timer);
+}
+
+static __always_inline void note_wake(void)
+{
+	u64 uaddr = gl_wait_futex();
+
+	if (uaddr)
+		gl_episode_wake(uaddr);
+}
+
 /* futex_wait_queue(hb, q, timeout), till 6.x: it sleeps */
 static notrace void on_wait_queue(struct gl_cpu *cpu, struct pt_regs *regs)
 {
 	commit(cpu, false, timed_if(regs->dx));
+	if (unlikely(READ_ONCE(gl_episodes_on)))
+		note_sleep(regs->dx);
 }
 
 /* futex_do_wait(q, timeout), from 6.16 on: it sleeps */
 static notrace void on_do_wait(struct gl_cpu *cpu, struct pt_regs *regs)
 {
 	commit(cpu, false, timed_if(regs->si));
+	if (unlikely(READ_ONCE(gl_episodes_on)))
+		note_sleep(regs->si);
 }
 
 /* Also tasks that did not sleep pass here: those count for nothing. */
@@ -64,6 +86,8 @@ static __always_inline void end(struct gl_cpu *cpu, int ret)
 /* futex_unqueue(q): it woke */
 static notrace void on_unqueue(struct gl_cpu *cpu, struct pt_regs *regs)
 {
+	if (unlikely(READ_ONCE(gl_episodes_on)))
+		note_wake();
 	end(cpu, 0);
 }
 

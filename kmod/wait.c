@@ -297,6 +297,20 @@ notrace void gl_wait_commit(struct gl_cpu *cpu, bool pi, u16 flags)
 }
 
 /**
+ * gl_wait_futex() - the futex that the current task waits for
+ *
+ * Context: task, preemption disabled, inside gl_cpu_enter().
+ *
+ * Return: its user address, not of a PI futex; 0: it is in no such wait.
+ */
+notrace u64 gl_wait_futex(void)
+{
+	struct gl_slot *slot = find_futex(GL_SLOT_LIVE);
+
+	return slot && slot->kind == GL_KIND_FUTEX ? slot->lock : 0;
+}
+
+/**
  * gl_wait_end_futex() - a futex wait ends
  * @cpu: this CPU
  * @ret: 0, or why it was not taken

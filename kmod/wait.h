@@ -18,6 +18,7 @@ void gl_wait_stage(struct gl_cpu *cpu, u32 kind, u64 uaddr, u32 val, u16 flags);
 void gl_wait_commit(struct gl_cpu *cpu, bool pi, u16 flags);
 bool gl_wait_end_futex(struct gl_cpu *cpu, int ret);
 
+u64 gl_wait_futex(void);
 void gl_wait_task_exit(struct gl_cpu *cpu);
 
 #endif /* _GL_WAIT_H */

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * episode - the table of tasks and the futexes that they ask for again and
+ * again (episode.h).
+ *
+ * Open addressing in a short window, as in the wait table; only the task itself
+ * looks for and claims entries under its own key.
+ */
+#include "episode.h"
+
+#include <linux/errno.h>
+#include <linux/hash.h>
+#include <linux/hrtimer.h>
+#include <linux/log2.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/string.h>
+#include <linux/timekeeping.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include "event.h"
+#include "limits.h"
+
+static_assert(sizeof(struct gl_episode) == 64);
+
+/* Read at the end and the beginning of every sleep in a futex; see probe_episode.c. */
+bool gl_episodes_on;
+
+/* [GL_EPISODES] */
+static struct gl_episode *episodes;
+
+/**
+ * gl_episodes_init() - allocate an empty table
+ *
+ * Context: process; may sleep.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gl_episodes_init(void)
+{
+	episodes = vzalloc(array_size(GL_EPISODES, sizeof(*episodes)));
+	return episodes ? 0 : -ENOMEM;
+}
+
+/**
+ * gl_episodes_exit() - free the table
+ *
+ * Context: process; no probe uses it any more.
+ */
+void gl_episodes_exit(void)
+{
+	vfree(episodes);
+	episodes = NULL;
+}
+
+/**
+ * gl_episodes_bytes() - memory that the table takes
+ *
+ * Context: process.
+ *
+ * Return: bytes; 0 when there is none.
+ */
+u64 gl_episodes_bytes(void)
+{
+	return episodes ? array_size(GL_EPISODES, sizeof(*episodes)) : 0;
+}
+
+/**
+ * gl_episodes_clear() - forget everything
+ *
+ * Context: process; gl_episodes_on has been false for a grace period.
+ */
+void gl_episodes_clear(void)
+{
+	memset(episodes, 0, array_size(GL_EPISODES, sizeof(*episodes)));
+}
+
+static __always_inline u32 home_of(u64 task, u64 uaddr)
+{
+	return hash_64(task ^ uaddr, ilog2(GL_EPISODES));
+}
+
+static __always_inline struct gl_episode *episode_at(u32 home, u32 n)
+{
+	return &episodes[(home + n) & (GL_EPISODES - 1)];
+}
+
+/*
+ * A task that is gone keeps its entries till the next collection, and another
+ * one may have its place in memory by then: so the start times are compared.
+ */
+static __always_inline struct gl_episode *find(u64 uaddr)
+{
+	u64 task = (u64)(unsigned long)current;
+	u32 home = home_of(task, uaddr), n;
+
+	for (n = 0; n < GL_EPISODE_WINDOW; n++) {
+		struct gl_episode *e = episode_at(home, n);
+
+		if ((u64)atomic64_read(&e->task) == task && e->uaddr == uaddr &&
+		    e->start_ns == current->start_boottime)
+			return e;
+	}
+	return NULL;
+}
+
+static __always_inline struct gl_episode *claim(u64 uaddr)
+{
+	u64 task = (u64)(unsigned long)current;
+	u32 home = home_of(task, uaddr), n;
+
+	for (n = 0; n < GL_EPISODE_WINDOW; n++) {
+		struct gl_episode *e = episode_at(home, n);
+
+		if (atomic64_read(&e->task) || atomic64_cmpxchg(&e->task, 0, task))
+			continue;
+		e->start_ns = current->start_boottime;
+		e->since_ns = 0;
+		e->tid = current->pid;
+		e->nr_overtaken = 0;
+		e->nr_timeouts = 0;
+		e->nr_had = 0;
+		e->woke = GL_WOKE_NOT;
+		/* Release: pairs with the acquire in gl_episodes_read(). */
+		smp_store_release(&e->uaddr, uaddr);
+		return e;
+	}
+	gl_event_inc(GL_EVENT_LOST_NO_EPISODE);
+	return NULL;
+}
+
+/**
+ * gl_episode_sleep() - the current task goes to sleep in a futex
+ * @uaddr: address of the word
+ * @timer: NULL, or the timer of the wait, valid until it ends
+ *
+ * Context: task, preemption disabled, inside gl_cpu_enter(). Looks at two times
+ * GL_EPISODE_WINDOW cache lines at most.
+ */
+notrace void gl_episode_sleep(u64 uaddr, const struct hrtimer_sleeper *timer)
+{
+	struct gl_episode *e = find(uaddr) ?: claim(uaddr);
+
+	if (!e)
+		return;
+	if (!e->since_ns)
+		WRITE_ONCE(e->since_ns, ktime_get_mono_fast_ns());
+	else if (e->woke == GL_WOKE_WOKEN)
+		WRITE_ONCE(e->nr_overtaken, e->nr_overtaken + 1);
+	e->woke = GL_WOKE_NOT;
+	e->timer = timer;
+}
+
+/*
+ * An expired timer has no task any more. Where the end of a wait was missed, the
+ * timer may be one of an earlier wait, gone from the stack: read without faults.
+ */
+static __always_inline bool has_expired(const struct hrtimer_sleeper *timer)
+{
+	struct task_struct *task;
+
+	return timer && !get_kernel_nofault(task, &timer->task) && !task;
+}
+
+/**
+ * gl_episode_wake() - the current task's wait for a futex ends
+ * @uaddr: address of the word
+ *
+ * A signal pending leaves it open what the task was woken by: that a signal
+ * interrupted it and it waits on is no overtaking.
+ *
+ * Context: as gl_episode_sleep(); in the function that holds the timer.
+ */
+notrace void gl_episode_wake(u64 uaddr)
+{
+	struct gl_episode *e = find(uaddr);
+
+	if (!e)
+		return;
+	if (signal_pending(current)) {
+		e->woke = GL_WOKE_SIGNAL;
+	} else if (has_expired(e->timer)) {
+		e->woke = GL_WOKE_TIMEOUT;
+		WRITE_ONCE(e->nr_timeouts, e->nr_timeouts + 1);
+	} else {
+		e->woke = GL_WOKE_WOKEN;
+	}
+	e->timer = NULL;
+}
+
+/**
+ * gl_episode_release() - the current task wakes the waiters of a futex
+ * @uaddr: address of the word
+ *
+ * Who had to wait for a lock leaves it marked as contended, and so wakes others
+ * when it lets go of it: the task had it, and the episode is over.
+ *
+ * Context: as gl_episode_sleep().
+ */
+notrace void gl_episode_release(u64 uaddr)
+{
+	struct gl_episode *e = find(uaddr);
+
+	if (!e || !e->since_ns)
+		return;
+	WRITE_ONCE(e->since_ns, 0);
+	WRITE_ONCE(e->nr_overtaken, 0);
+	WRITE_ONCE(e->nr_had, e->nr_had + 1);
+	e->woke = GL_WOKE_NOT;
+}
+
+static bool is_gone(const struct gl_episode *e)
+{
+	const struct task_struct *task;
+	bool gone;
+
+	rcu_read_lock();
+	task = pid_task(find_pid_ns(e->tid, &init_pid_ns), PIDTYPE_PID);
+	gone = !task || task->start_boottime != e->start_ns;
+	rcu_read_unlock();
+	return gone;
+}
+
+/**
+ * gl_episodes_collect() - free the entries of tasks that are gone
+ *
+ * Context: process; may sleep. One at a time.
+ */
+void gl_episodes_collect(void)
+{
+	struct gl_episode copy;
+	u32 idx;
+
+	for (idx = 0; idx < GL_EPISODES; idx++) {
+		if (!(idx & 1023))
+			cond_resched();
+		if (!gl_episodes_read(idx, &copy) || !is_gone(&copy))
+			continue;
+		WRITE_ONCE(episodes[idx].uaddr, 0);
+		/* Release: who claims it next finds it without an address. */
+		atomic64_set_release(&episodes[idx].task, 0);
+	}
+}
+
+/**
+ * gl_episodes_read() - copy an entry
+ * @idx: below GL_EPISODES
+ * @copy: gets it
+ *
+ * Context: process.
+ *
+ * Return: true if it is in use.
+ */
+bool gl_episodes_read(u32 idx, struct gl_episode *copy)
+{
+	const struct gl_episode *e = &episodes[idx];
+
+	if (!atomic64_read(&e->task))
+		return false;
+	/* Acquire: pairs with the release in claim(): the rest is filled. */
+	copy->uaddr = smp_load_acquire(&e->uaddr);
+	if (!copy->uaddr)
+		return false;
+	copy->tid = e->tid;
+	copy->start_ns = e->start_ns;
+	copy->since_ns = READ_ONCE(e->since_ns);
+	copy->nr_overtaken = READ_ONCE(e->nr_overtaken);
+	copy->nr_timeouts = READ_ONCE(e->nr_timeouts);
+	copy->nr_had = READ_ONCE(e->nr_had);
+	return true;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * episode - how a task fares with one futex over many waits: a task that wakes,
+ * finds the lock taken and waits again is still asking for it.
+ *
+ * Kept only while somebody looks (see probe_episode.c), apart from the wait
+ * table: a wait costs one test of gl_episodes_on otherwise.
+ */
+#ifndef _GL_EPISODE_H
+#define _GL_EPISODE_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+
+struct hrtimer_sleeper;
+
+/* gl_episode.woke: how the latest wait ended */
+#define GL_WOKE_NOT		0	/* it has not, or it began the episode's first */
+#define GL_WOKE_WOKEN		1	/* somebody woke the task */
+#define GL_WOKE_TIMEOUT		2	/* its time was up */
+#define GL_WOKE_SIGNAL		3	/* a signal, perhaps: counts for nothing */
+
+/**
+ * struct gl_episode - one task and one futex
+ *
+ * Only the task itself writes here; it is freed when the task is gone. Readers
+ * take what they find: a count and @since_ns of different moments make an
+ * episode look shorter or less eventful than it is.
+ */
+struct gl_episode {
+	/** @task: the task as a number; 0: free. Claimed by cmpxchg */
+	atomic64_t task;
+	/** @uaddr: user address; 0: not filled yet */
+	u64 uaddr;
+	/** @start_ns: the task's start time; ns since boot */
+	u64 start_ns;
+	/** @since_ns: first wait since it last had the lock; ns, CLOCK_MONOTONIC; 0: none */
+	u64 since_ns;
+	/** @timer: of the latest wait, on the task's own stack while that lasts; NULL: none */
+	const struct hrtimer_sleeper *timer;
+	/** @tid: the task, in the initial PID namespace */
+	s32 tid;
+	/** @nr_overtaken: since @since_ns: woken, and asleep again without having had it */
+	u32 nr_overtaken;
+	/** @nr_timeouts: waits that ended by their timeout */
+	u32 nr_timeouts;
+	/** @nr_had: times that it had waited, and then woke others: it had the lock */
+	u32 nr_had;
+	/** @woke: GL_WOKE_* */
+	u32 woke;
+	/** @__pad: to the end of the cache line */
+	u32 __pad;
+};
+
+extern bool gl_episodes_on;
+
+int gl_episodes_init(void);
+void gl_episodes_exit(void);
+u64 gl_episodes_bytes(void);
+void gl_episodes_clear(void);
+void gl_episodes_collect(void);
+bool gl_episodes_read(u32 idx, struct gl_episode *copy);
+
+void gl_episode_sleep(u64 uaddr, const struct hrtimer_sleeper *timer);
+void gl_episode_wake(u64 uaddr);
+void gl_episode_release(u64 uaddr);
+
+#endif /* _GL_EPISODE_H */

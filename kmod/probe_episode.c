@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * probe_episode - sees who lets go of a futex, while somebody looks.
+ *
+ * That takes a kprobe on futex_wake(), which tasks pass that never wait: it is
+ * armed by reading the file `episodes`, and disarms itself when nobody has read
+ * that for a while. So a reader that dies leaves nothing behind, and one that
+ * looks for ever does not keep the module from being unloaded.
+ */
+#include <linux/jiffies.h>
+#include <linux/kprobes.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/ptrace.h>
+#include <linux/rcupdate.h>
+#include <linux/seq_file.h>
+#include <linux/workqueue.h>
+
+#include "cpu.h"
+#include "episode.h"
+#include "event.h"
+#include "limits.h"
+#include "probe.h"
+
+static void end_lease(struct work_struct *work);
+
+static struct kprobe wake_probe;
+static DECLARE_DELAYED_WORK(lease, end_lease);
+
+/*
+ * Arming, disarming and reading, one at a time; protects what follows. It is not
+ * held over a grace period: a task that keeps a CPU for itself delays those, and
+ * whoever wants to know about that task would wait with them.
+ */
+static DEFINE_MUTEX(lease_mutex);
+static bool is_attached;
+
+/* After disarming: when probes that saw it on are over, the table is to be cleared. */
+static bool is_stale;
+static unsigned long stale_until;
+
+/* futex_wake(uaddr, ...) */
+static notrace int on_wake(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct gl_cpu *cpu;
+
+	preempt_disable_notrace();
+	cpu = gl_this_cpu();
+	if (gl_cpu_enter(cpu, GL_LEVEL_TASK)) {
+		if (READ_ONCE(gl_episodes_on))
+			gl_episode_release(regs->di);
+		gl_cpu_leave(cpu, GL_LEVEL_TASK);
+	} else {
+		gl_event_inc(GL_EVENT_LOST_NO_EPISODE);
+	}
+	preempt_enable_notrace();
+	return 0;
+}
+
+/*
+ * Entries from before would have missed who let go in between. As long as a probe
+ * may be at them, it stays off.
+ */
+static int arm(void)
+{
+	int err;
+
+	if (is_stale) {
+		if (!poll_state_synchronize_rcu(stale_until))
+			return 0;
+		gl_episodes_clear();
+		is_stale = false;
+	}
+	err = enable_kprobe(&wake_probe);
+	if (!err)
+		WRITE_ONCE(gl_episodes_on, true);
+	return err;
+}
+
+static void disarm(void)
+{
+	if (!gl_episodes_on)
+		return;
+	WRITE_ONCE(gl_episodes_on, false);
+	disable_kprobe(&wake_probe);
+	stale_until = start_poll_synchronize_rcu();
+	is_stale = true;
+}
+
+static void end_lease(struct work_struct *work)
+{
+	mutex_lock(&lease_mutex);
+	/* A reader may have renewed it while we waited for the mutex. */
+	if (!delayed_work_pending(&lease))
+		disarm();
+	mutex_unlock(&lease_mutex);
+}
+
+static void show_rows(struct seq_file *m)
+{
+	struct gl_episode e;
+	u32 idx;
+
+	for (idx = 0; idx < GL_EPISODES; idx++)
+		if (gl_episodes_read(idx, &e))
+			seq_printf(m, "%d %llu 0x%llx %llu %u %u %u\n", e.tid, e.start_ns, e.uaddr,
+				   e.since_ns, e.nr_overtaken, e.nr_timeouts, e.nr_had);
+}
+
+/**
+ * gl_episodes_show() - the file `episodes`: a row for each, and the lease renewed
+ * @m: file to write to
+ *
+ * Without rows where the probe is off or missing (see `stats`), and as long as
+ * the table cannot be used again after it was switched off.
+ *
+ * Context: process; may sleep.
+ *
+ * Return: 0, or why the probe cannot be armed.
+ */
+int gl_episodes_show(struct seq_file *m)
+{
+	int err = 0;
+
+	seq_puts(m, "tid start_ns uaddr since_ns overtaken timeouts had\n");
+	mutex_lock(&lease_mutex);
+	if (is_attached && !gl_episodes_on)
+		err = arm();
+	if (gl_episodes_on) {
+		mod_delayed_work(system_wq, &lease, msecs_to_jiffies(GL_EPISODE_LEASE_MS));
+		gl_episodes_collect();
+		show_rows(m);
+	}
+	mutex_unlock(&lease_mutex);
+	return err;
+}
+
+static int attach(void)
+{
+	int err = gl_episodes_init();
+
+	if (err)
+		return err;
+	/* A second load within one life of the module's memory starts afresh. */
+	wake_probe = (struct kprobe){
+		.symbol_name = "futex_wake", .pre_handler = on_wake, .flags = KPROBE_FLAG_DISABLED
+	};
+	err = register_kprobe(&wake_probe);
+	if (err)
+		gl_episodes_exit();
+	else
+		is_attached = true;
+	is_stale = false;
+	return err;
+}
+
+static void detach(void)
+{
+	mutex_lock(&lease_mutex);
+	is_attached = false;
+	disarm();
+	mutex_unlock(&lease_mutex);
+	cancel_delayed_work_sync(&lease);
+	unregister_kprobe(&wake_probe);
+	/* The futex probes are still there; none that saw it on is under way after this. */
+	synchronize_rcu();
+	gl_episodes_exit();
+}
+
+static u64 nr_missed(void)
+{
+	return wake_probe.nmissed;
+}
+
+const struct gl_probe_group gl_probe_episode = {
+	.name = "episode",
+	.wanted = &gl_futex,
+	.attach = attach,
+	.detach = detach,
+	.nr_missed = nr_missed,
+};
