@@ -7,7 +7,6 @@
  */
 #include <argp.h>
 #include <errno.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +18,10 @@
 #include "report.h"
 #include "source.h"
 #include "text.h"
+#include "thresholds.h"
 #include "view.h"
 
 #define DEFAULT_WINDOW_SECS	3.0
-#define MAX_WINDOW_SECS		86400.0
-#define DEFAULT_LONG_WAIT_SECS	10.0
 
 /* The most that looking for ways out may take; the graphs may be large. */
 #define ADVICE_NS		1000000000ULL
@@ -46,32 +44,16 @@ struct check_options {
 	bool verbose;
 };
 
-enum { KEY_FOR = 256, KEY_JSON, KEY_STRICT, KEY_LONG_WAIT, KEY_EVENTS };
+enum { KEY_FOR = 256, KEY_JSON, KEY_STRICT };
 
 static const struct argp_option options[] = {
 	{ "for", KEY_FOR, "SECS", 0, "look for SECS seconds (default 3)", 0 },
-	{ "verbose", 'v', NULL, 0, "tell of each task its command line, container and stacks", 0 },
+	{ "verbose", 'v', NULL, 0,
+	  "tell of each task its command line, container and stacks, and what looking cost", 0 },
 	{ "json", KEY_JSON, NULL, 0, "print one JSON object (gridlock.check/1)", 0 },
 	{ "strict", KEY_STRICT, NULL, 0, "exit 2 when the view was not complete", 0 },
-	{ "long-wait", KEY_LONG_WAIT, "SECS", 0, "tell waits this long (default 10)", 0 },
-	{ "events", KEY_EVENTS, NULL, 0,
-	  "tell long waits for events too (pipes, children, conditions)", 0 },
 	{ 0 }
 };
-
-static uint64_t parse_seconds(const char *arg, double max, const char *name,
-			      struct argp_state *state)
-{
-	char *end;
-	double secs;
-
-	errno = 0;
-	secs = strtod(arg, &end);
-	if (errno || end == arg || *end || !isfinite(secs) || secs <= 0 || secs > max)
-		argp_error(state, "--%s takes seconds above 0 and up to %.0f, not '%s'", name, max,
-			   arg);
-	return secs * 1e9;
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -79,10 +61,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_FOR:
-		o->window_ns = parse_seconds(arg, MAX_WINDOW_SECS, "for", state);
-		return 0;
-	case KEY_LONG_WAIT:
-		o->limits.long_wait_ns = parse_seconds(arg, MAX_WINDOW_SECS, "long-wait", state);
+		o->window_ns = thresholds_seconds(arg, "for", state);
 		return 0;
 	case KEY_JSON:
 		o->json = true;
@@ -93,8 +72,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_STRICT:
 		o->strict = true;
 		return 0;
-	case KEY_EVENTS:
-		o->limits.events_too = true;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->limits;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument '%s'", arg);
@@ -104,10 +83,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static const struct argp_child children[] = { { &thresholds_argp, 0, NULL, 0 }, { 0 } };
+
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.doc = "Look for deadlocks, orphaned locks and long waits, and prove what is found.\v"
+	.children = children,
+	.doc = "Look for deadlocks, starvation and other waits that end too late or never, and "
+	       "prove what is found.\v"
 	       "Exits 0 when nothing was found, 1 on a finding other than long-wait, 2 when it "
 	       "could not look.",
 };
@@ -134,7 +117,7 @@ static void look_for(struct report *report, struct remote *remote, const struct 
 		sleep_until(next < end ? next : end);
 		/* A proof can fail by chance, as when a signal came: try again. */
 	} while (now_ns() < end || (report->unproven && now_ns() < end + LATE_NS / 2));
-	report->window_ns = now_ns() - start;
+	report_end(report, remote, now_ns() - start);
 }
 
 /* The module is in but its rows are not to be had: say so, whatever is found. */
@@ -148,7 +131,7 @@ int cmd_check(int argc, char **argv)
 {
 	struct check_options o = {
 		.window_ns = DEFAULT_WINDOW_SECS * 1e9,
-		.limits.long_wait_ns = DEFAULT_LONG_WAIT_SECS * 1e9,
+		.limits = limits_default,
 	};
 	struct report report = { 0 };
 	struct remote *remote;
@@ -169,7 +152,7 @@ int cmd_check(int argc, char **argv)
 	if (o.json)
 		view_json_report(&report);
 	else
-		view_text_report(&report);
+		view_text_report(&report, o.verbose);
 	status = report_exit_status(&report);
 	if (o.strict && report_partial(&report))
 		status = EXIT_TROUBLE;

@@ -40,7 +40,7 @@ struct remote *command_remote(void)
 
 struct look *command_look(struct remote *remote)
 {
-	struct look *look = look_take(remote, NULL, 0, NULL);
+	struct look *look = look_take(remote, NULL, 0, NULL, NULL);
 
 	if (!look->snap_err)
 		return look;

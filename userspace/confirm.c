@@ -188,15 +188,6 @@ static enum proof finding_proof(const struct world *w, const struct finding *f,
 	return proof;
 }
 
-static void finding_clear(struct finding *f)
-{
-	free(f->tasks);
-	free(f->circle);
-	free(f->victims);
-	for (int i = 0; i < 4; i++)
-		free(f->coffman[i]);
-}
-
 /* Keep the findings that are proven; those that cannot be read, as possible. */
 static void judge(struct look *look, const struct member *members, uint32_t nr_members)
 {
@@ -235,7 +226,7 @@ struct look *look_confirm(struct remote *remote, const struct look *candidate,
 		only[i] = members[i].tid;
 		pass_one(remote, &members[i]);
 	}
-	look = look_take(remote, only, nr, limits);
+	look = look_take(remote, only, nr, NULL, limits);
 	for (uint32_t i = 0; i < nr; i++)
 		pass_three(remote, &members[i]);
 	judge(look, members, nr);

@@ -153,6 +153,10 @@ bool describe_since(const struct world *w, const struct finding *f, uint64_t *ns
 	uint64_t youngest = 0;
 	bool known = true;
 
+	if (f->since_ns) {
+		*ns_ret = f->since_ns < w->taken_ns ? w->taken_ns - f->since_ns : 0;
+		return true;
+	}
 	for (uint32_t i = 0; i < f->nr_tasks; i++) {
 		uint32_t wait = w->tasks[f->tasks[i]].wait;
 		uint64_t begin = wait == NO_INDEX ? 0 : w->waits[wait].begin_ns;

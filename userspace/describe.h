@@ -32,7 +32,8 @@ char *describe_way_out(const struct world *w, const struct finding *f);
 char *describe_blockers(const struct world *w, const struct wait *wait);
 
 /**
- * describe_since() - how long all members have waited
+ * describe_since() - how long it has been so: the finding's own time, else how
+ * long all members have waited
  * @ns_ret: the time; a lower bound when the function returns false
  *
  * Return: true when every member's begin is known.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* detect - the table of detectors, and the list that they add to (finding.h) */
 #include <stdlib.h>
+#include <string.h>
 
 #include "array.h"
 #include "finding.h"
@@ -13,7 +14,23 @@ static const struct detector *const detectors[] = {
 	&detect_deadlock,
 	&detect_transient,
 	&detect_orphan,
+	&detect_starvation,
+	&detect_livelock,
+	&detect_cpu,
+	&detect_priority,
 	&detect_long_wait,
+	&detect_order,
+};
+
+const struct limits limits_default = {
+	.long_wait_ns = 10000000000ULL,
+	.starvation_ns = 1000000000ULL,
+	.overtaken = 8,
+	.cpu_starvation_ns = 1000000000ULL,
+	.cpu_looks = 8,
+	.inversion_ns = 500000000ULL,
+	.livelock_ns = 1500000000ULL,
+	.attempts = 20,
 };
 
 static int compare_findings(const void *a, const void *b, void *arg)
@@ -32,6 +49,8 @@ static int compare_findings(const void *a, const void *b, void *arg)
 	}
 	if (x->nr_tasks != y->nr_tasks)
 		return x->nr_tasks < y->nr_tasks ? -1 : 1;
+	if (x->key && y->key)
+		return strcmp(x->key, y->key);
 	return (int)y->verdict - (int)x->verdict;
 }
 
@@ -57,18 +76,44 @@ struct finding *findings_add(struct findings *found, enum finding_type type)
 	return f;
 }
 
+void finding_clear(struct finding *f)
+{
+	free(f->tasks);
+	free(f->circle);
+	free(f->victims);
+	for (int k = 0; k < 4; k++)
+		free(f->coffman[k]);
+	way_out_free(f->way_out);
+	free(f->key);
+	free(f->roles);
+	for (uint32_t k = 0; k < f->nr_facts; k++)
+		free(f->facts[k].text);
+	free(f->facts);
+}
+
+void finding_add_role(struct finding *f, const char *name, uint32_t task)
+{
+	*vec_push(f->roles, f->nr_roles) = (struct finding_role){ name, task };
+}
+
+void finding_add_fact(struct finding *f, const char *name, enum unit unit, double number)
+{
+	*vec_push(f->facts, f->nr_facts) = (struct fact){
+		.name = name, .task = NO_INDEX, .unit = unit, .number = number
+	};
+}
+
+void finding_add_text(struct finding *f, const char *name, char *text)
+{
+	*vec_push(f->facts, f->nr_facts) = (struct fact){
+		.name = name, .task = NO_INDEX, .unit = UNIT_TEXT, .text = text
+	};
+}
+
 void findings_free(struct findings *found)
 {
-	for (uint32_t i = 0; i < found->nr; i++) {
-		struct finding *f = &found->finding[i];
-
-		free(f->tasks);
-		free(f->circle);
-		free(f->victims);
-		for (int k = 0; k < 4; k++)
-			free(f->coffman[k]);
-		way_out_free(f->way_out);
-	}
+	for (uint32_t i = 0; i < found->nr; i++)
+		finding_clear(&found->finding[i]);
 	free(found->finding);
 	*found = (struct findings){ 0 };
 }

@@ -30,6 +30,28 @@ struct way_out;
 #define FINDING_ENUM(name, string)	FINDING_##name,
 enum finding_type { FINDING_LIST(FINDING_ENUM) NR_FINDING_TYPES };
 
+/** struct finding_role - a task that a finding names beside its members */
+struct finding_role {
+	/** @name: what it is to them: "by", "owner", "middle" (static) */
+	const char *name;
+	uint32_t task;
+};
+
+/** enum unit - what the number of a fact is */
+enum unit { UNIT_COUNT, UNIT_RATIO, UNIT_NS, UNIT_TEXT };
+
+/** struct fact - a piece of evidence, with its name in JSON and in words */
+struct fact {
+	/** @name: "overtaken" (static) */
+	const char *name;
+	/** @task: the member that it is about; NO_INDEX: the finding as a whole */
+	uint32_t task;
+	enum unit unit;
+	double number;
+	/** @text: with UNIT_TEXT (owned) */
+	char *text;
+};
+
 /** struct finding - one finding; task indices are into the world it was made from */
 struct finding {
 	enum finding_type type;
@@ -54,6 +76,16 @@ struct finding {
 	struct way_out *way_out;
 	/** @coffman: deadlock: the four conditions in words; else NULLs (owned) */
 	char *coffman[4];
+	/** @key: tells findings about the same tasks apart; NULL: there is one (owned) */
+	char *key;
+	/** @since_ns: when it began, where no wait tells; ns CLOCK_MONOTONIC; 0: see there */
+	uint64_t since_ns;
+	/** @roles: [nr_roles] other tasks concerned (owned) */
+	struct finding_role *roles;
+	uint32_t nr_roles;
+	/** @facts: [nr_facts] evidence in numbers and words (owned) */
+	struct fact *facts;
+	uint32_t nr_facts;
 };
 
 /** struct findings - a growing list */
@@ -70,7 +102,24 @@ struct limits {
 	uint64_t until_ns;
 	/** @events_too: long-wait also for pipes, children and other events */
 	bool events_too;
+	/** @starvation_ns: one wait this long during which others are served */
+	uint64_t starvation_ns;
+	/** @overtaken: so many times */
+	uint64_t overtaken;
+	/** @cpu_starvation_ns: able to run this long, and not run once */
+	uint64_t cpu_starvation_ns;
+	/** @cpu_looks: seen so by so many looks */
+	uint64_t cpu_looks;
+	/** @inversion_ns: an owner is kept off the CPU this long while its better waits */
+	uint64_t inversion_ns;
+	/** @livelock_ns: attempts without success for so long */
+	uint64_t livelock_ns;
+	/** @attempts: so many by each task */
+	uint64_t attempts;
 };
+
+/** limits_default - as DESIGN's table has them */
+extern const struct limits limits_default;
 
 /** struct detector - one file and one row in detectors[] */
 struct detector {
@@ -82,6 +131,11 @@ struct detector {
 extern const struct detector detect_deadlock;
 extern const struct detector detect_transient;
 extern const struct detector detect_orphan;
+extern const struct detector detect_starvation;
+extern const struct detector detect_livelock;
+extern const struct detector detect_cpu;
+extern const struct detector detect_priority;
+extern const struct detector detect_order;
 extern const struct detector detect_long_wait;
 
 /**
@@ -96,6 +150,18 @@ void findings_detect(const struct world *w, const struct limits *limits, struct 
  */
 struct finding *findings_add(struct findings *found, enum finding_type type);
 void findings_free(struct findings *found);
+
+/** finding_clear() - free what the finding owns */
+void finding_clear(struct finding *f);
+
+/** finding_add_role() - @task is @name to the members */
+void finding_add_role(struct finding *f, const char *name, uint32_t task);
+
+/** finding_add_fact() - evidence about the finding: a number in @unit */
+void finding_add_fact(struct finding *f, const char *name, enum unit unit, double number);
+
+/** finding_add_text() - evidence about the finding: words, taken over */
+void finding_add_text(struct finding *f, const char *name, char *text);
 
 /** finding_cap() - lower the verdict to @cap for @reason; never raises it */
 void finding_cap(struct finding *f, enum verdict cap, const char *reason);

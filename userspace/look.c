@@ -2,20 +2,62 @@
 /* look - one whole look at the machine (look.h) */
 #include <stdlib.h>
 
+#include "episodes.h"
 #include "look.h"
+#include "proc.h"
 #include "resolve.h"
 #include "source.h"
+#include "window.h"
 #include "xalloc.h"
 
+/* The module's counters, where the window asks for them; NULL: none. */
+static struct snapshot *read_locks(const struct window *window)
+{
+	struct snapshot *locks;
+
+	if (!window || !window->wants_locks || source_snapshot(GL_RECORD_LOCK, &locks))
+		return NULL;
+	return locks;
+}
+
+/* Of those who hold and wait: with it, the window tells who slept all along. */
+static void read_runs(struct world *w)
+{
+	for (uint32_t i = 0; i < w->nr_waits; i++) {
+		uint32_t holder = window_sure_holder(w, &w->waits[i]);
+		struct task *t = holder == NO_INDEX ? NULL : &w->tasks[holder];
+
+		if (t && t->wait != NO_INDEX && !t->nr_runs)
+			proc_runs(t->tgid, t->tid, t);
+	}
+}
+
 struct look *look_take(struct remote *remote, const pid_t *only, uint32_t nr_only,
-		       const struct limits *limits)
+		       struct window *window, const struct limits *limits)
 {
 	struct look *look = xcalloc(1, sizeof(*look));
+	struct episodes episodes;
+	struct snapshot *locks;
 
 	/* Module rows first: reading them never blocks on another task. */
+	locks = read_locks(window);
 	look->snap_err = source_snapshot(GL_RECORD_WAIT, &look->snap);
 	look->world = world_look(look->snap, remote, only, nr_only,
 				 limits ? limits->until_ns : 0);
+	if (window) {
+		read_runs(look->world);
+		/*
+		 * Not at the first look, which is all about deadlocks: the module then
+		 * sets a probe, and that takes its time.
+		 */
+		episodes = (struct episodes){ 0 };
+		if (window->nr_looks)
+			episodes_read(&episodes);
+		window_add(window, look->world, locks, &episodes);
+		episodes_free(&episodes);
+		look->world->window = window;
+	}
+	snapshot_free(locks);
 	if (limits)
 		findings_detect(look->world, limits, &look->found);
 	return look;

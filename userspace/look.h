@@ -13,6 +13,8 @@
 #include "snapshot.h"
 #include "world.h"
 
+struct window;
+
 /** struct look - owns its parts */
 struct look {
 	/** @snap: the module's rows; NULL when they could not be had */
@@ -26,6 +28,8 @@ struct look {
 /**
  * look_take() - look once
  * @only: [nr_only] threads to resolve, or NULL for all (world_look())
+ * @window: takes the look in, and tells the detectors what those before it saw;
+ *	NULL: none
  * @limits: thresholds of the detectors, and when to end; NULL: run no detector,
  *	take all the time it takes
  *
@@ -33,7 +37,7 @@ struct look {
  * in snap_err; the look then rests on procfs alone.
  */
 struct look *look_take(struct remote *remote, const pid_t *only, uint32_t nr_only,
-		       const struct limits *limits);
+		       struct window *window, const struct limits *limits);
 void look_free(struct look *look);
 
 /**

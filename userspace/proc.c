@@ -66,6 +66,43 @@ static char *read_long(const char *path, int *err_ret)
 
 /* --- tasks --- */
 
+/* Scheduling policies, as field 41 of stat has them. */
+enum { POLICY_FIFO = 1, POLICY_RR = 2, POLICY_IDLE = 5, POLICY_DEADLINE = 6 };
+
+/* Below every nice level on the scale of /proc, where those end at 39. */
+#define PRIO_IDLE	60
+
+/* The priority that a task has of its own, on the scale of field 18. */
+static int own_priority(int nice, int rt_priority, int policy)
+{
+	switch (policy) {
+	case POLICY_FIFO:
+	case POLICY_RR:
+		return -1 - rt_priority;
+	case POLICY_DEADLINE:
+		return -101;
+	case POLICY_IDLE:
+		return PRIO_IDLE;
+	default:
+		return 20 + nice;
+	}
+}
+
+/* Fields of stat from the priority on; @at follows field 17. */
+static void parse_priority(const char *at, struct task *t)
+{
+	int prio, nice, cpu, rt_priority, policy;
+
+	if (sscanf(at,
+		   "%d %d %*d %*d %*u %*u %*d %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %d %d %d",
+		   &prio, &nice, &cpu, &rt_priority, &policy) != 5)
+		return;
+	t->own_prio = own_priority(nice, rt_priority, policy);
+	/* An idle task shows the priority of nice 0, unless it is lent another. */
+	t->prio = policy == POLICY_IDLE && prio >= 20 ? PRIO_IDLE : prio;
+	t->cpu = cpu;
+}
+
 /* Fields of stat from the state on; the name before may hold anything. */
 static bool parse_stat(const char *buf, struct task *t)
 {
@@ -73,14 +110,15 @@ static bool parse_stat(const char *buf, struct task *t)
 	unsigned long long start, stack;
 	unsigned int flags;
 	size_t len;
-	int ppid;
+	int ppid, at;
 
 	if (!open || !close || close < open)
 		return false;
 	if (sscanf(close + 1,
-		   " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu %*u %*d %*u %*u %*u %llu",
-		   &t->state, &ppid, &flags, &start, &stack) != 5)
+		   " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %n%*d %*d %*d %*d %llu %*u %*d %*u %*u %*u %llu",
+		   &t->state, &ppid, &flags, &at, &start, &stack) != 5)
 		return false;
+	parse_priority(close + 1 + at, t);
 	len = close - open - 1;
 	if (len >= sizeof(t->comm))
 		len = sizeof(t->comm) - 1;
@@ -95,6 +133,19 @@ static bool parse_stat(const char *buf, struct task *t)
 	return true;
 }
 
+void proc_runs(pid_t tgid, pid_t tid, struct task *t)
+{
+	unsigned long long run_ns, nr_runs;
+	char path[PATH_SIZE], buf[128];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", tgid, tid);
+	if (read_direct(path, buf, sizeof(buf)) <= 0 ||
+	    sscanf(buf, "%llu %*u %llu", &run_ns, &nr_runs) != 2)
+		return;
+	t->run_ns = run_ns;
+	t->nr_runs = nr_runs;
+}
+
 void proc_add_thread(struct world *w, pid_t tgid, pid_t tid)
 {
 	struct task parsed = { 0 }, *t;
@@ -103,6 +154,8 @@ void proc_add_thread(struct world *w, pid_t tgid, pid_t tid)
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", tgid, tid);
 	if (read_direct(path, buf, sizeof(buf)) <= 0 || !parse_stat(buf, &parsed))
 		return;
+	if (parsed.state == 'R')
+		proc_runs(tgid, tid, &parsed);
 	t = world_add_task(w, tid, tgid);
 	parsed.tid = tid;
 	parsed.tgid = tgid;

@@ -49,6 +49,9 @@ bool proc_is_ours(void);
 /** proc_sees_all() - is no process hidden from the reader, by its rights or its PID namespace? */
 bool proc_sees_all(void);
 
+/** proc_runs() - set how often and how long a thread has run, in @t; left alone if unknown */
+void proc_runs(pid_t tgid, pid_t tid, struct task *t);
+
 /** proc_tracer() - the process that traces a thread; 0: none; -1: cannot be read */
 pid_t proc_tracer(pid_t tgid, pid_t tid);
 

@@ -2,6 +2,8 @@
 /* report - the findings of all looks of one check, each once (report.h) */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "describe.h"
@@ -12,6 +14,7 @@
 #include "report.h"
 #include "text.h"
 #include "way_out.h"
+#include "window.h"
 #include "xalloc.h"
 
 /* Deadlocks that a way out is looked for: each costs some looks at the graph. */
@@ -46,6 +49,8 @@ static bool same_finding(const struct world *wa, const struct finding *a, const 
 {
 	if (a->type != b->type || a->nr_tasks != b->nr_tasks)
 		return false;
+	if (a->key && b->key && strcmp(a->key, b->key))
+		return false;
 	for (uint32_t i = 0; i < a->nr_tasks; i++)
 		if (!same_task(&wa->tasks[a->tasks[i]], &wb->tasks[b->tasks[i]]))
 			return false;
@@ -64,6 +69,33 @@ static struct report_item *find_item(struct report *r, const struct world *w,
 	return NULL;
 }
 
+/* FNV-1a over what makes two findings the same. */
+static uint32_t hash_bytes(uint32_t hash, const void *bytes, size_t size)
+{
+	const unsigned char *at = bytes;
+
+	while (size--)
+		hash = (hash ^ *at++) * 16777619U;
+	return hash;
+}
+
+static void make_ids(struct report *r, struct report_item *item, const struct world *w,
+		     const struct finding *f)
+{
+	uint32_t hash = 2166136261U;
+
+	for (uint32_t i = 0; i < f->nr_tasks; i++) {
+		const struct task *t = &w->tasks[f->tasks[i]];
+
+		hash = hash_bytes(hash, &t->tid, sizeof(t->tid));
+		hash = hash_bytes(hash, &t->start_ticks, sizeof(t->start_ticks));
+	}
+	if (f->key)
+		hash = hash_bytes(hash, f->key, strlen(f->key));
+	snprintf(item->id, sizeof(item->id), "%c%u", id_letter[f->type], ++r->next_number[f->type]);
+	snprintf(item->uid, sizeof(item->uid), "%c-%08x", id_letter[f->type], hash);
+}
+
 static void add_finding(struct report *r, uint32_t look, uint32_t index)
 {
 	const struct world *w = r->looks[look]->world;
@@ -73,8 +105,7 @@ static void add_finding(struct report *r, uint32_t look, uint32_t index)
 	if (!item) {
 		item = vec_push(r->item, r->nr);
 		item->first_ns = w->taken_ns;
-		snprintf(item->id, sizeof(item->id), "%c%u", id_letter[f->type],
-			 ++r->next_number[f->type]);
+		make_ids(r, item, w, f);
 	} else if (report_finding(r, item)->verdict > f->verdict) {
 		item->round = r->round;
 		return;
@@ -115,6 +146,7 @@ static void note_unseen(struct report *r, const struct look *look)
 	r->unseen.blocked_reads = larger(r->unseen.blocked_reads, u->blocked_reads);
 	r->unseen.denied_reads = larger(r->unseen.denied_reads, u->denied_reads);
 	r->unseen.not_looked = larger(r->unseen.not_looked, u->not_looked);
+	r->latest_err = look->snap_err;
 	if (look->snap_err) {
 		r->module = false;
 		r->snap_err = look->snap_err;
@@ -182,14 +214,22 @@ static struct limits first_half(const struct limits *limits)
 	return half;
 }
 
+void report_drop(struct report *r, uint32_t index)
+{
+	memmove(&r->item[index], &r->item[index + 1], (--r->nr - index) * sizeof(*r->item));
+}
+
 void report_round(struct report *r, struct remote *remote, const struct limits *limits)
 {
 	const struct limits half = first_half(limits);
-	struct look *look = look_take(remote, NULL, 0, &half);
-	struct look *proven = NULL;
+	struct look *proven = NULL, *look;
+	uint64_t start = now_ns();
 
 	if (!r->round++)
 		r->module = true;
+	if (!r->window)
+		r->window = window_new();
+	look = look_take(remote, NULL, 0, r->window, &half);
 	note_unseen(r, look);
 	if (has_claims(look)) {
 		proven = look_confirm(remote, look, limits);
@@ -199,8 +239,30 @@ void report_round(struct report *r, struct remote *remote, const struct limits *
 	r->unproven = proven && !has_claims(proven);
 	if (proven)
 		keep_look(r, proven, true);
-	drop_ended_long_waits(r);
+	if (!r->keeps_all)
+		drop_ended_long_waits(r);
 	drop_unused_looks(r);
+	r->cost.longest_ns = larger(r->cost.longest_ns, now_ns() - start);
+}
+
+static uint64_t clock_value(clockid_t clock)
+{
+	struct timespec ts;
+
+	return clock_gettime(clock, &ts) ? 0 : ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+void report_end(struct report *r, const struct remote *remote, uint64_t window_ns)
+{
+	clockid_t child;
+
+	r->window_ns = window_ns;
+	r->cost.nr_looks = r->round;
+	r->cost.cpu_ns = clock_value(CLOCK_PROCESS_CPUTIME_ID);
+	/* A child that was replaced is not counted: it was given up for being stuck. */
+	if (remote_pid(remote) && !clock_getcpuclockid(remote_pid(remote), &child))
+		r->cost.cpu_ns += clock_value(child);
+	r->cost.cpu_pct = window_ns ? 100.0 * r->cost.cpu_ns / window_ns : 0;
 }
 
 void report_advise(struct report *r, uint64_t until_ns)
@@ -254,4 +316,5 @@ void report_free(struct report *r)
 	free(r->looks);
 	explanations_free(r->explained);
 	free(r->item);
+	window_free(r->window);
 }

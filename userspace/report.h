@@ -14,11 +14,26 @@
 struct explanations;
 struct look;
 struct remote;
+struct window;
+
+/** struct cost - what looking took */
+struct cost {
+	/** @nr_looks: looks at everything */
+	uint32_t nr_looks;
+	/** @cpu_ns: CPU time of the reader, its child included; ns */
+	uint64_t cpu_ns;
+	/** @longest_ns: the longest look, proofs included; ns */
+	uint64_t longest_ns;
+	/** @cpu_pct: of one CPU over the window */
+	double cpu_pct;
+};
 
 /** struct report_item - a finding and the look that it was made in */
 struct report_item {
 	/** @id: "d1"; stable within one report */
 	char id[16];
+	/** @uid: "d-3fa90c12": the same for the same tasks in any report of this boot */
+	char uid[16];
 	/** @first_ns: when it was first seen; ns CLOCK_MONOTONIC */
 	uint64_t first_ns;
 	/** @look: index into report.looks */
@@ -27,6 +42,12 @@ struct report_item {
 	uint32_t finding;
 	/** @round: the last round that saw it */
 	uint32_t round;
+	/** @told: somebody was told of it as it is, or was then (for who tells) */
+	bool told;
+	/** @told_verdict: with @told: the verdict then */
+	enum verdict told_verdict;
+	/** @told_victims: with @told: the number of victims then */
+	uint32_t told_victims;
 };
 
 /** struct report - owns the looks that its items came from */
@@ -49,8 +70,15 @@ struct report {
 	int snap_err;
 	/** @explained: what the tasks of the findings are; NULL: not asked for */
 	struct explanations *explained;
+	/** @latest_err: the same of the latest look; 0: they were there */
+	int latest_err;
+	/** @keeps_all: who tells drops what has ended; else long waits go by themselves */
+	bool keeps_all;
 	/** @window_ns: time looked at */
 	uint64_t window_ns;
+	/** @window: what all rounds saw (owned) */
+	struct window *window;
+	struct cost cost;
 };
 
 /**
@@ -59,6 +87,15 @@ struct report {
  * Findings of earlier rounds stay, but for long waits that have ended.
  */
 void report_round(struct report *r, struct remote *remote, const struct limits *limits);
+
+/** report_drop() - forget item @index; those after it move up */
+void report_drop(struct report *r, uint32_t index);
+
+/**
+ * report_end() - the looks are over: sum up what they took
+ * @window_ns: time from the first to the end
+ */
+void report_end(struct report *r, const struct remote *remote, uint64_t window_ns);
 
 const struct finding *report_finding(const struct report *r, const struct report_item *item);
 const struct world *report_world(const struct report *r, const struct report_item *item);

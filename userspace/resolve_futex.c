@@ -267,6 +267,7 @@ static void add_wait(struct world *w, const struct sleeper *s, const struct fute
 
 	wait->mode = guess->mode;
 	wait->timed = call->timed;
+	wait->comes_back = guess->object == OBJECT_MUTEX && holder->evidence == EVIDENCE_READ;
 	wait->interruptible = true;
 	if (row && row->res_addr == call->addr) {
 		wait->begin_ns = row->begin_ns;

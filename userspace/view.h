@@ -14,8 +14,19 @@
 #include "report.h"
 #include "world.h"
 
-/** view_text_report() - findings first, then what could not be seen; on stdout */
-void view_text_report(const struct report *r);
+/**
+ * view_text_report() - findings first, then what could not be seen; on stdout
+ * @verbose: what looking cost, too
+ */
+void view_text_report(const struct report *r, bool verbose);
+
+/** view_text_event() - what became of a finding at @time, in one line on stdout */
+void view_text_event(const struct report *r, const struct report_item *item, const char *time,
+		     const char *event);
+
+/** view_json_finding() - one finding, under the identifier @id */
+struct json_object *view_json_finding(const struct report *r, const struct report_item *item,
+				      const char *id);
 
 /** view_json_report() - the gridlock.check/1 object, on stdout */
 void view_json_report(const struct report *r);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* view_json - results as JSON (view.h); the format is gridlock.check/1 */
 #include <stdio.h>
+#include <string.h>
 #include <sys/utsname.h>
 
 #include "describe.h"
@@ -15,6 +16,14 @@ static struct json_object *seconds(uint64_t ns)
 
 	snprintf(text, sizeof(text), "%.3f", ns / 1e9);
 	return json_object_new_double_s(ns / 1e9, text);
+}
+
+static struct json_object *ratio(double number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.3f", number);
+	return json_object_new_double_s(number, text);
 }
 
 static struct json_object *string_or_null(const char *s)
@@ -160,7 +169,49 @@ static struct json_object *json_root(const struct report *r, const struct world 
 	return o;
 }
 
-static struct json_object *json_finding(const struct report *r, const struct report_item *item)
+static struct json_object *json_fact(const struct fact *fact)
+{
+	switch (fact->unit) {
+	case UNIT_COUNT:
+		return json_object_new_int64(fact->number);
+	case UNIT_NS:
+		return seconds(fact->number);
+	case UNIT_TEXT:
+		return json_object_new_string(fact->text);
+	default:
+		return ratio(fact->number);
+	}
+}
+
+/* Facts about one task, or with NO_INDEX about the finding. */
+static void add_facts(struct json_object *o, const struct finding *f, uint32_t task)
+{
+	for (uint32_t i = 0; i < f->nr_facts; i++)
+		if (f->facts[i].task == task)
+			json_object_object_add(o, f->facts[i].name, json_fact(&f->facts[i]));
+}
+
+/* "by" and the like may be several and are arrays; the others are one task. */
+static void add_roles(struct json_object *o, const struct world *w, const struct finding *f)
+{
+	for (uint32_t i = 0; i < f->nr_roles; i++) {
+		const struct finding_role *role = &f->roles[i];
+		struct json_object *array;
+
+		if (strcmp(role->name, "by")) {
+			json_object_object_add(o, role->name, view_json_task(w, role->task));
+			continue;
+		}
+		if (!json_object_object_get_ex(o, role->name, &array)) {
+			array = json_object_new_array();
+			json_object_object_add(o, role->name, array);
+		}
+		json_object_array_add(array, view_json_task(w, role->task));
+	}
+}
+
+struct json_object *view_json_finding(const struct report *r, const struct report_item *item,
+				      const char *id)
 {
 	const struct finding *f = report_finding(r, item);
 	const struct world *w = report_world(r, item);
@@ -169,7 +220,7 @@ static struct json_object *json_finding(const struct report *r, const struct rep
 	struct json_object *victims = json_object_new_array();
 	uint64_t since;
 
-	json_object_object_add(o, "id", json_object_new_string(item->id));
+	json_object_object_add(o, "id", json_object_new_string(id));
 	json_object_object_add(o, "type", json_object_new_string(finding_type_name(f->type)));
 	json_object_object_add(o, "verdict", json_object_new_string(verdict_name(f->verdict)));
 	if (describe_since(w, f, &since)) {
@@ -180,14 +231,20 @@ static struct json_object *json_finding(const struct report *r, const struct rep
 	}
 	if (f->reason)
 		json_object_object_add(o, "reason", json_object_new_string(f->reason));
-	for (uint32_t i = 0; i < f->nr_tasks; i++)
-		json_object_array_add(tasks, json_member(r, w, f->tasks[i]));
+	for (uint32_t i = 0; i < f->nr_tasks; i++) {
+		struct json_object *member = json_member(r, w, f->tasks[i]);
+
+		add_facts(member, f, f->tasks[i]);
+		json_object_array_add(tasks, member);
+	}
 	for (uint32_t i = 0; i < f->nr_victims; i++)
 		json_object_array_add(victims, view_json_task(w, f->victims[i]));
 	json_object_object_add(o, "tasks", tasks);
 	json_object_object_add(o, "victims", victims);
 	if (f->root != NO_INDEX && f->type == FINDING_LONG_WAIT)
 		json_object_object_add(o, "root", json_root(r, w, f->root));
+	add_roles(o, w, f);
+	add_facts(o, f, NO_INDEX);
 	if (f->coffman[0])
 		json_object_object_add(o, "coffman", json_coffman(f));
 	if (f->way_out)
@@ -209,6 +266,17 @@ static struct json_object *json_unseen(const struct report *r)
 	return o;
 }
 
+static struct json_object *json_cost(const struct cost *cost)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "looks", json_object_new_int64(cost->nr_looks));
+	json_object_object_add(o, "cpu_s", seconds(cost->cpu_ns));
+	json_object_object_add(o, "cpu_pct", ratio(cost->cpu_pct));
+	json_object_object_add(o, "longest_look_s", seconds(cost->longest_ns));
+	return o;
+}
+
 void view_json_report(const struct report *r)
 {
 	struct json_object *o = json_object_new_object();
@@ -218,7 +286,7 @@ void view_json_report(const struct report *r)
 
 	uname(&uts);
 	for (uint32_t i = 0; i < r->nr; i++)
-		json_object_array_add(findings, json_finding(r, &r->item[i]));
+		json_object_array_add(findings, view_json_finding(r, &r->item[i], r->item[i].id));
 	json_object_object_add(o, "schema", json_object_new_string("gridlock.check/1"));
 	json_object_object_add(o, "kernel", json_object_new_string(uts.release));
 	json_object_object_add(o, "module", json_object_new_boolean(r->module));
@@ -227,6 +295,7 @@ void view_json_report(const struct report *r)
 	if (partial)
 		json_object_object_add(o, "partial", json_object_new_string(partial));
 	json_object_object_add(o, "unseen", json_unseen(r));
+	json_object_object_add(o, "cost", json_cost(&r->cost));
 	json_object_object_add(o, "findings", findings);
 	view_json_print(o);
 }

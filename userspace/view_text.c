@@ -13,6 +13,7 @@
 /* Victims shown by name; the rest are a number. */
 #define MAX_VICTIMS	8
 
+/* The finding in one line, which is not ended here. */
 static void print_headline(const struct report *r, const struct report_item *item)
 {
 	const struct finding *f = report_finding(r, item);
@@ -34,21 +35,39 @@ static void print_headline(const struct report *r, const struct report_item *ite
 	case FINDING_TRANSIENT_CYCLE:
 		printf("wait%s for each other until a timeout", f->nr_tasks == 1 ? "s" : "");
 		break;
+	case FINDING_STARVATION:
+		printf("wait%s while others are served", f->nr_tasks == 1 ? "s" : "");
+		break;
+	case FINDING_CPU_STARVATION:
+		printf("can run and get%s no CPU", f->nr_tasks == 1 ? "s" : "");
+		break;
+	case FINDING_LIVELOCK:
+		printf("try and fail, over and over");
+		break;
+	case FINDING_PRIORITY_INVERSION:
+		printf("wait%s for a less urgent one that gets no CPU",
+		       f->nr_tasks == 1 ? "s" : "");
+		break;
+	case FINDING_LOCK_INVERSION:
+		printf("take two locks in opposite orders");
+		break;
 	default:
 		printf("wait%s", f->nr_tasks == 1 ? "s" : "");
 	}
 	if (describe_since(w, f, &since))
-		printf(", for %s\n", text_duration(since, time, sizeof(time)));
+		printf(", for %s", text_duration(since, time, sizeof(time)));
 	else if (w->taken_ns > item->first_ns)
-		printf(", for at least %s\n",
+		printf(", for at least %s",
 		       text_duration(w->taken_ns - item->first_ns, time, sizeof(time)));
 	else
-		printf(", since before this look\n");
+		printf(", since before this look");
 }
 
 /** struct line - one member's line, in columns */
 struct line {
 	char *task;
+	/** @verb: "waits for"; "" for a task that is in no wait */
+	const char *verb;
 	char *what;
 	const char *relation;
 	char *who;
@@ -62,12 +81,14 @@ static struct line make_line(const struct world *w, uint32_t task)
 	const struct wait *wait;
 
 	if (t->wait == NO_INDEX) {
-		line.what = xstrdup("-");
+		line.verb = t->state == 'R' ? "can run" : "waits for nothing";
+		line.what = xstrdup("");
 		line.relation = "";
 		line.who = xstrdup("");
 		return line;
 	}
 	wait = &w->waits[t->wait];
+	line.verb = "waits for";
 	line.what = describe_wait(wait);
 	line.relation = describe_relation(wait->kind);
 	line.who = describe_blockers(w, wait);
@@ -93,7 +114,7 @@ static void print_lines(struct line *lines, uint32_t nr)
 		what = wider(what, lines[i].what);
 	}
 	for (uint32_t i = 0; i < nr; i++) {
-		printf("  %-*s  waits for  %-*s  %s  %s%s\n", task, lines[i].task, what,
+		printf("  %-*s  %s  %-*s  %s  %s%s\n", task, lines[i].task, lines[i].verb, what,
 		       lines[i].what, lines[i].relation, lines[i].who, lines[i].mark);
 		free(lines[i].task);
 		free(lines[i].what);
@@ -124,19 +145,65 @@ static void print_members(const struct world *w, const struct finding *f)
 	free(lines);
 }
 
+/* "fair_share" as "fair share" */
+static const char *in_words(const char *name, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s", name);
+	for (char *c = buf; *c; c++)
+		if (*c == '_')
+			*c = ' ';
+	return buf;
+}
+
 static void print_coffman(const struct finding *f)
 {
 	for (int i = 0; i < NR_COFFMAN; i++) {
 		char name[32];
 
-		snprintf(name, sizeof(name), "%s", coffman_name(i));
-		for (char *c = name; *c; c++)
-			if (*c == '_')
-				*c = ' ';
-		printf("  %-17s %s\n", name, f->coffman[i] ? f->coffman[i] : "-");
+		printf("  %-17s %s\n", in_words(coffman_name(i), name, sizeof(name)),
+		       f->coffman[i] ? f->coffman[i] : "-");
 	}
 	if (f->verdict == VERDICT_CONFIRMED)
 		printf("  %-17s only the owner unlocks, no signal, no debugger\n", "assumed");
+}
+
+static void print_roles(const struct world *w, const struct finding *f)
+{
+	char name[32];
+
+	for (uint32_t i = 0; i < f->nr_roles; i++) {
+		char *task = describe_task(w, f->roles[i].task);
+
+		printf("  %-17s %s\n", in_words(f->roles[i].name, name, sizeof(name)), task);
+		free(task);
+	}
+}
+
+static void print_fact(const struct world *w, const struct fact *fact)
+{
+	char name[32], text[TEXT_NAME_SIZE];
+
+	printf("  %-17s ", in_words(fact->name, name, sizeof(name)));
+	switch (fact->unit) {
+	case UNIT_COUNT:
+		printf("%.0f", fact->number);
+		break;
+	case UNIT_NS:
+		printf("%s", text_duration(fact->number, text, sizeof(text)));
+		break;
+	case UNIT_TEXT:
+		printf("%s", text_escape(fact->text, text, sizeof(text)));
+		break;
+	default:
+		printf("%.3f", fact->number);
+	}
+	if (fact->task != NO_INDEX) {
+		char *task = describe_task(w, fact->task);
+
+		printf(" (%s)", task);
+		free(task);
+	}
+	putchar('\n');
 }
 
 static void print_finding(const struct report *r, const struct report_item *item)
@@ -146,6 +213,7 @@ static void print_finding(const struct report *r, const struct report_item *item
 	char *text;
 
 	print_headline(r, item);
+	putchar('\n');
 	print_members(w, f);
 	if (f->root != NO_INDEX && f->type == FINDING_LONG_WAIT) {
 		text = describe_task(w, f->root);
@@ -157,6 +225,9 @@ static void print_finding(const struct report *r, const struct report_item *item
 		printf("  %-17s %s\n", "waiting behind", text);
 		free(text);
 	}
+	print_roles(w, f);
+	for (uint32_t i = 0; i < f->nr_facts; i++)
+		print_fact(w, &f->facts[i]);
 	if (f->coffman[0])
 		print_coffman(f);
 	if (f->way_out) {
@@ -189,11 +260,34 @@ static void print_unseen(const struct report *r)
 	puts("not looked for: deadlocks of spinning locks; kernel locks waited for since before the module was loaded");
 }
 
-void view_text_report(const struct report *r)
+static void print_cost(const struct cost *cost)
+{
+	char cpu[32], longest[32];
+
+	printf("cost: %u looks, %s of CPU time (%.1f %% of one), the longest look took %s\n",
+	       cost->nr_looks, text_duration(cost->cpu_ns, cpu, sizeof(cpu)), cost->cpu_pct,
+	       text_duration(cost->longest_ns, longest, sizeof(longest)));
+}
+
+void view_text_report(const struct report *r, bool verbose)
 {
 	for (uint32_t i = 0; i < r->nr; i++)
 		print_finding(r, &r->item[i]);
 	if (!r->nr)
 		printf("no finding in %.1f s\n", r->window_ns / 1e9);
 	print_unseen(r);
+	if (verbose)
+		print_cost(&r->cost);
+}
+
+void view_text_event(const struct report *r, const struct report_item *item, const char *time,
+		     const char *event)
+{
+	const struct finding *f = report_finding(r, item);
+	char *tasks = describe_tasks(report_world(r, item), f->tasks, f->nr_tasks, MAX_VICTIMS);
+
+	printf("%s %-6s %s ", time, event, item->uid);
+	print_headline(r, item);
+	printf(": %s\n", tasks);
+	free(tasks);
 }

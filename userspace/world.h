@@ -58,6 +58,22 @@ struct task {
 	char state;
 	/** @stack_start: where the program's stack began; 0: cannot be read, or has ended */
 	uint64_t stack_start;
+	/**
+	 * @prio: the priority in force, as /proc tells it: lower is more urgent, below
+	 * 0 is real-time; a task that has been lent a priority shows that one
+	 */
+	int prio;
+	/** @own_prio: the priority that it has of its own, on the same scale */
+	int own_prio;
+	/** @cpu: the CPU that it is on, or was last on */
+	int cpu;
+	/** @run_ns: time it has had on CPUs; ns, counted at clock ticks; with @nr_runs */
+	uint64_t run_ns;
+	/**
+	 * @nr_runs: times it was put on a CPU; 0: not known. Read of tasks with state R
+	 * and, last of all, of those that wait and hold what others wait for
+	 */
+	uint64_t nr_runs;
 	/** @kthread: a kernel thread */
 	bool kthread;
 	/** @forked: runs no program since it was made: its memory was its maker's */
@@ -82,6 +98,8 @@ struct wait {
 	enum needs needs;
 	/** @timed: does it end by itself; UNKNOWN caps the verdict at likely */
 	enum timed timed;
+	/** @comes_back: who is woken and finds it taken waits again: a pthread mutex */
+	bool comes_back;
 	/** @interruptible: a signal can end it */
 	bool interruptible;
 	/** @begin_ns: when it began, ns CLOCK_MONOTONIC; 0: before anybody looked */
@@ -159,6 +177,7 @@ struct futex_claims;
 struct remote;
 struct snapshot;
 struct sockdiag;
+struct window;
 
 /** struct world - one look */
 struct world {
@@ -182,6 +201,8 @@ struct world {
 	uint64_t nr_forks;
 	/** @snap: the module's rows, borrowed; NULL without the module */
 	const struct snapshot *snap;
+	/** @window: what the looks up to this one saw, borrowed; NULL: this one is alone */
+	const struct window *window;
 	/** @remote: reads that may block; borrowed */
 	struct remote *remote;
 	/** @futexes: what was read of processes that share futexes; futex_owner.c only */

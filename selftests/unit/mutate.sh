@@ -102,8 +102,8 @@ run_test() (
 # fails OBJECT...: does a test fail with these in the place of the reader's own?
 fails() {
 	local test shared=()
-	for test in worlds oracle; do
-		[ ! -e "$work/tests/$test.o" ] || shared+=("$work/tests/$test.o")
+	for test in "$work"/tests/*.o; do
+		[[ $test == *_test.o ]] || shared+=("$test")
 	done
 	for test in "$work"/tests/*_test.o; do
 		# shellcheck disable=SC2086

@@ -290,12 +290,11 @@ char *say_way_out(const struct world *w)
 
 char *say_findings(const struct world *w)
 {
-	const struct limits limits = { .long_wait_ns = 10 * SECOND_NS };
 	struct findings found = { 0 };
 	struct text t;
 
 	text_open(&t);
-	findings_detect(w, &limits, &found);
+	findings_detect(w, &limits_default, &found);
 	for (uint32_t i = 0; i < found.nr; i++) {
 		const struct finding *f = &found.finding[i];
 
@@ -306,6 +305,8 @@ char *say_findings(const struct world *w)
 		print_tasks(t.out, w, f->victims, f->nr_victims, " ");
 		if (f->root != NO_INDEX)
 			fprintf(t.out, " to %d", w->tasks[f->root].tid);
+		for (uint32_t k = 0; k < f->nr_roles; k++)
+			fprintf(t.out, " %s %d", f->roles[k].name, w->tasks[f->roles[k].task].tid);
 	}
 	findings_free(&found);
 	return text_take(&t);

@@ -57,7 +57,10 @@ char *say_victims(const struct world *w, const char *tids);
 /** say_circle() - "1>2>3" through the tasks named, in that order */
 char *say_circle(const struct world *w, const char *tids);
 
-/** say_findings() - "deadlock confirmed 1 2 behind 3" for each; long-wait: "to 3" */
+/**
+ * say_findings() - "deadlock confirmed 1 2 behind 3" for each; long-wait: "to 3";
+ * tasks named beside the members: "owner 4"
+ */
 char *say_findings(const struct world *w);
 
 /** say_way_out() - of the first deadlock: "1 ends 1 frees 2 3", or "none of 2" processes */

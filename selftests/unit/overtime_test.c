@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * overtime_test - what is found in windows written by hand, look for look, and
+ * what is not: each threshold from both sides.
+ */
+#include <stdlib.h>
+
+#include "film.h"
+#include "kselftest_harness.h"
+#include "xalloc.h"
+
+static struct task *task_of(struct world *w, pid_t tid)
+{
+	return &w->tasks[world_find_task(w, tid)];
+}
+
+static void runs(struct world *w, pid_t tid, uint64_t run_ms, int cpu)
+{
+	struct task *t = task_of(w, tid);
+
+	t->state = 'R';
+	t->run_ns = run_ms * MS_NS;
+	t->nr_runs = 1 + run_ms;
+	t->cpu = cpu;
+}
+
+/* --- cpu-starvation --- */
+
+/* @nr looks, @ms apart, at 1, which could run on CPU 0, and 2, which has CPU @cpu. */
+static char *say_starved(uint32_t nr, uint64_t ms, int cpu)
+{
+	struct film film;
+	char *said;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < nr; i++) {
+		struct world *w = film_next(&film, "1 2", ms);
+
+		runs(w, 1, 100, 0);
+		runs(w, 2, 100 + i * ms, cpu);
+		film_take_in(&film);
+	}
+	said = say_findings(film.w);
+	film_end(&film);
+	return said;
+}
+
+TEST(runnable_through_eight_looks_is_cpu_starvation)
+{
+	EXPECT_SAYS("", say_starved(7, 250, 0));
+	EXPECT_SAYS("cpu-starvation confirmed 1 by 2", say_starved(8, 250, 0));
+}
+
+TEST(runnable_for_a_second_is_cpu_starvation)
+{
+	EXPECT_SAYS("", say_starved(8, 142, 0));
+	EXPECT_SAYS("cpu-starvation confirmed 1 by 2", say_starved(8, 143, 0));
+	EXPECT_SAYS("", say_starved(10, 111, 0));
+	EXPECT_SAYS("cpu-starvation confirmed 1 by 2", say_starved(11, 100, 0));
+}
+
+TEST(who_runs_on_another_cpu_is_not_to_blame)
+{
+	EXPECT_SAYS("cpu-starvation likely 1", say_starved(8, 250, 1));
+}
+
+/* A paused machine: one gap is long, and nobody had the time. */
+TEST(long_gap_counts_for_half_a_second)
+{
+	struct film film;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < 8; i++) {
+		struct world *w = film_next(&film, "1 2", i == 4 ? 60000 : 83);
+
+		runs(w, 1, 100, 0);
+		runs(w, 2, 100 + i * 83, 0);
+		film_take_in(&film);
+	}
+	EXPECT_SAYS("", say_findings(film.w));
+	film_end(&film);
+}
+
+/* A run, however short, ends a series; so does a look that finds it asleep. */
+TEST(task_that_runs_now_and_then_is_silent)
+{
+	struct film film;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < 14; i++) {
+		struct world *w = film_next(&film, "1 2", 250);
+
+		runs(w, 1, 100 + i / 7, 0);
+		runs(w, 2, 100 + i * 249, 0);
+		film_take_in(&film);
+		EXPECT_SAYS("", say_findings(film.w));
+	}
+	for (uint32_t i = 0; i < 14; i++) {
+		struct world *w = film_next(&film, "1 2", 250);
+
+		runs(w, 1, 200, 0);
+		runs(w, 2, 4000 + i * 250, 0);
+		if (i == 7)
+			task_of(w, 1)->state = 'S';
+		film_take_in(&film);
+		EXPECT_SAYS("", say_findings(film.w));
+	}
+	film_end(&film);
+}
+
+TEST(reused_number_is_another_task)
+{
+	struct film film;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < 10; i++) {
+		struct world *w = film_next(&film, "1 2", 250);
+
+		runs(w, 1, 100, 0);
+		task_of(w, 1)->start_ticks = i / 5;
+		runs(w, 2, 100 + i * 250, 0);
+		film_take_in(&film);
+	}
+	EXPECT_SAYS("", say_findings(film.w));
+	film_end(&film);
+}
+
+/* --- priority-inversion --- */
+
+/** struct trio - priorities of the waiter 1, the owner 2 and 3, and who runs */
+struct trio {
+	int waiter, owner, own, third;
+	bool owner_runs;
+	int third_cpu;
+};
+
+static char *say_trio(const struct trio *trio, uint32_t nr, uint64_t ms)
+{
+	struct film film;
+	char *said;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < nr; i++) {
+		struct world *w = film_next(&film, "1>a a=2 3", ms);
+
+		runs(w, 2, 100 + (trio->owner_runs ? i : 0), 0);
+		runs(w, 3, 100 + i * ms, trio->third_cpu);
+		task_of(w, 1)->prio = trio->waiter;
+		task_of(w, 2)->prio = trio->owner;
+		task_of(w, 2)->own_prio = trio->own;
+		task_of(w, 3)->prio = trio->third;
+		film_take_in(&film);
+	}
+	said = say_findings(film.w);
+	film_end(&film);
+	return said;
+}
+
+static const struct trio inverted = { .waiter = -51, .owner = 20, .own = 20, .third = -11 };
+
+TEST(urgent_behind_a_less_urgent_that_gets_no_cpu_is_priority_inversion)
+{
+	EXPECT_SAYS("priority-inversion confirmed 1 owner 2 middle 3", say_trio(&inverted, 4, 200));
+	EXPECT_SAYS("", say_trio(&inverted, 3, 249));
+	EXPECT_SAYS("priority-inversion confirmed 1 owner 2 middle 3", say_trio(&inverted, 3, 250));
+}
+
+TEST(nice_levels_count_too)
+{
+	const struct trio trio = { .waiter = 0, .owner = 39, .own = 39, .third = 1 };
+	const struct trio same = { .waiter = 39, .owner = 39, .own = 39, .third = 1 };
+
+	EXPECT_SAYS("priority-inversion confirmed 1 owner 2 middle 3", say_trio(&trio, 4, 200));
+	EXPECT_SAYS("", say_trio(&same, 4, 200));
+}
+
+TEST(owner_that_was_lent_the_priority_is_silent)
+{
+	struct trio trio = inverted;
+
+	trio.owner = trio.waiter;
+	EXPECT_SAYS("", say_trio(&trio, 4, 200));
+	/* Lent some, though not yet as much. */
+	trio.owner = -6;
+	EXPECT_SAYS("", say_trio(&trio, 4, 200));
+}
+
+TEST(owner_that_runs_is_silent)
+{
+	struct trio trio = inverted;
+
+	trio.owner_runs = true;
+	EXPECT_SAYS("", say_trio(&trio, 4, 200));
+}
+
+TEST(nobody_in_the_middle_is_silent)
+{
+	struct trio trio = inverted;
+
+	trio.third_cpu = 1;
+	EXPECT_SAYS("", say_trio(&trio, 4, 200));
+	/* More urgent than the waiter: it would have its way anyhow. */
+	trio.third_cpu = 0;
+	trio.third = -60;
+	EXPECT_SAYS("", say_trio(&trio, 4, 200));
+}
+
+/* --- starvation --- */
+
+/** struct queue - how a lock changes hands while 1 waits */
+struct queue {
+	/** @hands: given to others between two looks */
+	uint32_t hands;
+	/** @ahead: a task that waited longer when 1 came */
+	bool ahead;
+	/** @waited_ms: since when 1 waits, at the last look */
+	uint64_t waited_ms;
+	/** @other_wait_at: from this look on it is another wait */
+	uint32_t other_wait_at;
+};
+
+static char *say_queue(const struct queue *q, uint32_t nr)
+{
+	uint64_t begin_ns = WORLD_NOW_NS + nr * 250 * MS_NS - q->waited_ms * MS_NS;
+	struct film film;
+	char *said;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < nr; i++) {
+		uint64_t gen = i < q->other_wait_at ? 11 : 12;
+		struct world *w = film_next(&film, "1>a a=2 3", 250);
+
+		wait_of(w, 1)->gen = gen;
+		wait_of(w, 1)->begin_ns = begin_ns;
+		film_row(&film, 0, 1, gen, begin_ns);
+		if (q->ahead)
+			film_row(&film, 1, 3, 5, begin_ns - 1);
+		film.lock.nr_ended = 100 + i * q->hands;
+		film_take_in(&film);
+	}
+	said = say_findings(film.w);
+	film_end(&film);
+	return said;
+}
+
+/* Hands are counted from the second look on: four looks are two gaps. */
+TEST(overtaken_eight_times_is_starvation)
+{
+	const struct queue seven = { .hands = 7, .waited_ms = 2000, .other_wait_at = 99 };
+	const struct queue four = { .hands = 4, .waited_ms = 2000, .other_wait_at = 99 };
+
+	EXPECT_SAYS("", say_queue(&seven, 3));
+	EXPECT_SAYS("starvation confirmed 1 by 2", say_queue(&four, 4));
+}
+
+TEST(wait_of_a_second_is_starvation)
+{
+	struct queue q = { .hands = 100, .waited_ms = 999, .other_wait_at = 99 };
+
+	EXPECT_SAYS("", say_queue(&q, 5));
+	q.waited_ms = 1000;
+	EXPECT_SAYS("starvation confirmed 1 by 2", say_queue(&q, 5));
+}
+
+TEST(those_who_came_first_may_go_first)
+{
+	struct queue q = { .hands = 4, .waited_ms = 2000, .other_wait_at = 99, .ahead = true };
+
+	EXPECT_SAYS("", say_queue(&q, 4));
+	EXPECT_SAYS("starvation confirmed 1 by 2", say_queue(&q, 5));
+}
+
+TEST(waiter_that_got_it_meanwhile_is_silent)
+{
+	const struct queue q = { .hands = 4, .waited_ms = 2000, .other_wait_at = 3 };
+
+	EXPECT_SAYS("", say_queue(&q, 5));
+}
+
+TEST(lock_that_stays_in_one_hand_is_silent)
+{
+	const struct queue q = { .hands = 0, .waited_ms = 5000, .other_wait_at = 99 };
+
+	EXPECT_SAYS("", say_queue(&q, 20));
+}
+
+TEST(another_load_of_the_module_counts_afresh)
+{
+	struct film film;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < 4; i++) {
+		struct world *w = film_next(&film, "1>a a=2", 250);
+
+		film.snap.header.load_id = FILM_LOAD_ID + i / 2;
+		film.locks.header.load_id = FILM_LOAD_ID + i / 2;
+		wait_of(w, 1)->gen = 11;
+		wait_of(w, 1)->begin_ns = WORLD_NOW_NS - 2000 * MS_NS;
+		film_row(&film, 0, 1, 11, WORLD_NOW_NS - 2000 * MS_NS);
+		film.lock.nr_ended = 100 + i * 50;
+		film_take_in(&film);
+	}
+	EXPECT_SAYS("", say_findings(film.w));
+	film_end(&film);
+}
+
+TEST_HARNESS_MAIN

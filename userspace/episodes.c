@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+/* episodes - how threads fare with futexes, over many waits (episodes.h) */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "episodes.h"
+#include "source.h"
+#include "xalloc.h"
+
+static int compare(const void *a, const void *b)
+{
+	const struct episode *x = a, *y = b;
+
+	if (x->tid != y->tid)
+		return x->tid < y->tid ? -1 : 1;
+	return x->uaddr < y->uaddr ? -1 : x->uaddr > y->uaddr;
+}
+
+void episodes_parse(const char *text, struct episodes *ret)
+{
+	uint64_t tick_ns = 1000000000ULL / sysconf(_SC_CLK_TCK);
+
+	*ret = (struct episodes){ 0 };
+	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+		unsigned long long start_ns, uaddr, since_ns, overtaken, timeouts, had;
+		int tid;
+
+		line += *line == '\n';
+		if (sscanf(line, "%d %llu %llx %llu %llu %llu %llu", &tid, &start_ns, &uaddr,
+			   &since_ns, &overtaken, &timeouts, &had) != 7)
+			continue;
+		*vec_push(ret->episode, ret->nr) = (struct episode){
+			.tid = tid,
+			.start_ticks = start_ns / tick_ns,
+			.uaddr = uaddr,
+			.since_ns = since_ns,
+			.nr_overtaken = overtaken,
+			.nr_timeouts = timeouts,
+			.nr_had = had,
+		};
+	}
+	if (ret->nr)
+		qsort(ret->episode, ret->nr, sizeof(*ret->episode), compare);
+}
+
+void episodes_read(struct episodes *ret)
+{
+	size_t size;
+	char *text;
+
+	*ret = (struct episodes){ 0 };
+	if (source_read("episodes", &text, &size))
+		return;
+	episodes_parse(text, ret);
+	free(text);
+}
+
+void episodes_free(struct episodes *episodes)
+{
+	free(episodes->episode);
+	*episodes = (struct episodes){ 0 };
+}
+
+const struct episode *episodes_find(const struct episodes *episodes, pid_t tid, uint64_t uaddr)
+{
+	struct episode key = { .tid = tid, .uaddr = uaddr };
+
+	return episodes->nr ? bsearch(&key, episodes->episode, episodes->nr, sizeof(key),
+				      compare) : NULL;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * episodes - how threads fare with futexes that they ask for again and again,
+ * as the module counts it while somebody looks.
+ */
+#ifndef EPISODES_H
+#define EPISODES_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/** struct episode - one thread and one futex */
+struct episode {
+	pid_t tid;
+	/** @start_ticks: the thread's start time, clock ticks since boot */
+	uint64_t start_ticks;
+	/** @uaddr: address of the word in its memory */
+	uint64_t uaddr;
+	/** @since_ns: first wait since it last had the lock; ns CLOCK_MONOTONIC; 0: none */
+	uint64_t since_ns;
+	/** @nr_overtaken: since then: woken, and asleep again without having had it */
+	uint64_t nr_overtaken;
+	/** @nr_timeouts: waits that ended by their timeout, so far */
+	uint64_t nr_timeouts;
+	/** @nr_had: times that it had the lock after a wait, so far */
+	uint64_t nr_had;
+};
+
+/** struct episodes - [nr] by tid and uaddr */
+struct episodes {
+	struct episode *episode;
+	uint32_t nr;
+};
+
+/** episodes_parse() - from the text of the module's file; lines that are none are left out */
+void episodes_parse(const char *text, struct episodes *ret);
+
+/** episodes_read() - from the module, which then counts on for a while; empty without it */
+void episodes_read(struct episodes *ret);
+void episodes_free(struct episodes *episodes);
+
+/** episodes_find() - of this thread and address, or NULL */
+const struct episode *episodes_find(const struct episodes *episodes, pid_t tid, uint64_t uaddr);
+
+#endif /* EPISODES_H */

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * window - what a run of looks saw of the tasks and resources that matter
+ * over time: who could run and did not, who waits and since when, how often
+ * a lock changed hands meanwhile, who held what while waiting for what.
+ *
+ * A series is about one task, or one wait of a task, and lives as long as
+ * every look sees it; so a window of hours takes no more room than one of
+ * seconds. window_add() is given one look after the other; detectors only
+ * read. Nothing here is a verdict.
+ */
+#ifndef WINDOW_H
+#define WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct episodes;
+struct gl_wait_record;
+struct snapshot;
+struct wait;
+struct world;
+
+/* What happened so long before the latest look no longer counts. */
+#define WINDOW_ORDERS_NS	60000000000ULL
+
+/* Orders that are remembered; more are counted as lost. */
+#define WINDOW_MAX_ORDERS	4096
+
+/* Tasks that one series remembers as served, or as running, instead. */
+#define WINDOW_MAX_OTHERS	16
+
+/** struct window_task - a thread, told from others that had its number */
+struct window_task {
+	pid_t tid;
+	uint64_t start_ticks;
+};
+
+/** struct window_other - a task that got what the task of the series did not get */
+struct window_other {
+	struct window_task task;
+	/** @amount: looks that saw it hold the resource, ns or times that it ran */
+	uint64_t amount;
+};
+
+/** struct window_others - [nr] of them, at most WINDOW_MAX_OTHERS */
+struct window_others {
+	struct window_other *other;
+	uint32_t nr;
+};
+
+/** struct runner_series - a task that every look since @since_ns found able to run */
+struct runner_series {
+	struct window_task task;
+	/** @run_ns: time on CPUs so far, as the task's own */
+	uint64_t run_ns;
+	/** @nr_runs: times put on a CPU so far */
+	uint64_t nr_runs;
+	/** @ran_ns: of it, since the look before */
+	uint64_t ran_ns;
+	/** @cpu: its CPU, or the last one */
+	int cpu;
+	/** @since_ns: the first look that saw it not run since; ns CLOCK_MONOTONIC */
+	uint64_t since_ns;
+	/** @span_ns: time since then, a gap between two looks counted up to a bound */
+	uint64_t span_ns;
+	/** @nr_looks: looks since then, the first one included */
+	uint32_t nr_looks;
+	/** @others: who ran on its CPU since then */
+	struct window_others others;
+};
+
+/** struct wait_series - a task that every look since @since_ns found in one wait */
+struct wait_series {
+	struct window_task task;
+	/** @id: what it waits for, as struct wait has it (owned) */
+	char *id;
+	/** @gen: the module's generation of the wait; 0: not known to it */
+	uint64_t gen;
+	/** @since_ns: the first look that saw this wait; ns CLOCK_MONOTONIC */
+	uint64_t since_ns;
+	/** @nr_looks: looks since then, the first one included */
+	uint32_t nr_looks;
+	/** @nr_ahead: tasks that waited longer for it at the first look */
+	uint64_t nr_ahead;
+	/** @hands_known: @first_hands is set: counters were read while it waited */
+	bool hands_known;
+	/** @first_hands: how often others had been given the lock by then */
+	uint64_t first_hands;
+	/** @nr_hands: how often others were given the lock since */
+	uint64_t nr_hands;
+	/**
+	 * @episode_ns: with a futex: since when its task has asked for it, through
+	 * many waits, without having had it; ns CLOCK_MONOTONIC; 0: not known
+	 */
+	uint64_t episode_ns;
+	/** @nr_passed: times since @episode_ns that it was woken in vain */
+	uint64_t nr_passed;
+	/** @others: who held it at the looks since then */
+	struct window_others others;
+};
+
+/** struct retry_series - a task that gives up waiting for a futex, and comes back */
+struct retry_series {
+	struct window_task task;
+	/** @uaddr: the futex, in its memory */
+	uint64_t uaddr;
+	/** @since_ns: from then on it failed between any two looks; ns CLOCK_MONOTONIC */
+	uint64_t since_ns;
+	/** @first_timeouts: failures by then, and @nr_timeouts by now */
+	uint64_t first_timeouts;
+	uint64_t nr_timeouts;
+	/** @nr_had: times it had it after a wait; the same since @since_ns */
+	uint64_t nr_had;
+	/** @others: who held it at the looks since then */
+	struct window_others others;
+};
+
+/** struct lock_series - a lock that the module counts */
+struct lock_series {
+	/** @res_id: its identity in the module's rows */
+	uint64_t res_id;
+	/** @nr_taken: waits that ended with the lock, since load */
+	uint64_t nr_taken;
+	/** @nr_failed: waits that ended without it, since load */
+	uint64_t nr_failed;
+};
+
+/** struct order - a task held one resource while it waited for another */
+struct order {
+	struct window_task task;
+	/** @held, @wanted: ids as struct wait has them (owned) */
+	char *held;
+	char *wanted;
+	/** @held_name, @wanted_name: names for people (owned) */
+	char *held_name;
+	char *wanted_name;
+	/** @last_ns: the latest look that saw it; ns CLOCK_MONOTONIC */
+	uint64_t last_ns;
+};
+
+/** struct window - owns all its parts */
+struct window {
+	/** @runners: [nr_runners] by tid */
+	struct runner_series *runners;
+	uint32_t nr_runners;
+	/** @waits: [nr_waits] by tid */
+	struct wait_series *waits;
+	uint32_t nr_waits;
+	/** @locks: [nr_locks] by res_id; none unless the latest look had them */
+	struct lock_series *locks;
+	uint32_t nr_locks;
+	/** @retries: [nr_retries] by tid and address */
+	struct retry_series *retries;
+	uint32_t nr_retries;
+	/** @orders: [nr_orders] as first seen */
+	struct order *orders;
+	uint32_t nr_orders;
+	/** @sleepers: [nr_sleepers] tasks that held and waited at the latest look: nr_runs */
+	struct window_other *sleepers;
+	uint32_t nr_sleepers;
+	/** @nr_orders_lost: orders that found no room */
+	uint64_t nr_orders_lost;
+	/** @nr_looks: looks so far */
+	uint32_t nr_looks;
+	/** @now_ns: when the latest look began; ns CLOCK_MONOTONIC */
+	uint64_t now_ns;
+	/** @load_id: of the module, as of the latest look; 0: no module */
+	uint64_t load_id;
+	/** @wants_locks: the next look should read the module's counters first */
+	bool wants_locks;
+};
+
+struct window *window_new(void);
+void window_free(struct window *win);
+
+/**
+ * window_add() - take in one more look
+ * @w: the look's world; its times never go back
+ * @locks: counters that were read before the world's waits; NULL: none
+ * @episodes: read after them; NULL: none
+ */
+void window_add(struct window *win, const struct world *w, const struct snapshot *locks,
+		const struct episodes *episodes);
+
+/** window_runner() - the series of @task of @w as able to run, or NULL */
+const struct runner_series *window_runner(const struct window *win, const struct world *w,
+					  uint32_t task);
+
+/** window_wait() - the series of @task of @w as waiting, or NULL */
+const struct wait_series *window_wait(const struct window *win, const struct world *w,
+				      uint32_t task);
+
+/** window_sure_holder() - the one task that certainly holds it, not the waiter; NO_INDEX */
+uint32_t window_sure_holder(const struct world *w, const struct wait *wait);
+
+/** window_row() - the module's row of @wait, or NULL */
+const struct gl_wait_record *window_row(const struct world *w, const struct wait *wait);
+
+/** window_find() - the index in @w of a thread of a series; NO_INDEX: gone */
+uint32_t window_find(const struct world *w, const struct window_task *task);
+
+/** window_others_add() - add @amount to what @task got */
+void window_others_add(struct window_others *others, const struct window_task *task,
+		       uint64_t amount);
+
+/* Parts of window_add(), one file each; the latest look's time is set by then. */
+void window_add_runners(struct window *win, const struct world *w, uint64_t passed_ns);
+void window_add_waits(struct window *win, const struct world *w, const struct snapshot *locks,
+		      const struct episodes *episodes);
+void window_add_retries(struct window *win, const struct world *w,
+			const struct episodes *episodes);
+void window_add_orders(struct window *win, const struct world *w);
+void window_drop_waits(struct window *win);
+void window_drop_retries(struct window *win);
+void window_drop_orders(struct window *win);
+
+#endif /* WINDOW_H */

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * window_wait - who waits since when, and how often the lock was given to
+ * others meanwhile (window.h).
+ *
+ * The counters of a look are read before its waits. A wait that this look and
+ * the one before both saw was there when the counters were read: whoever was
+ * given the lock between two such readings was given it past this waiter. Or
+ * stood before it in the queue; so all who did when it was first seen are
+ * allowed one turn each. The result is a lower bound.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "episodes.h"
+#include "snapshot.h"
+#include "window.h"
+#include "world.h"
+#include "xalloc.h"
+
+void window_drop_waits(struct window *win)
+{
+	for (uint32_t i = 0; i < win->nr_waits; i++) {
+		free(win->waits[i].id);
+		free(win->waits[i].others.other);
+	}
+	free(win->waits);
+	free(win->locks);
+	win->waits = NULL;
+	win->locks = NULL;
+	win->nr_waits = 0;
+	win->nr_locks = 0;
+}
+
+static int compare_tasks(const void *a, const void *b)
+{
+	const struct window_task *x = a, *y = b;
+
+	if (x->tid != y->tid)
+		return x->tid < y->tid ? -1 : 1;
+	return x->start_ticks < y->start_ticks ? -1 : x->start_ticks > y->start_ticks;
+}
+
+static struct wait_series *find_wait(const struct window *win, const struct window_task *task)
+{
+	return win->nr_waits ? bsearch(task, win->waits, win->nr_waits, sizeof(*win->waits),
+				       compare_tasks) : NULL;
+}
+
+const struct wait_series *window_wait(const struct window *win, const struct world *w,
+				      uint32_t task)
+{
+	struct window_task key = { w->tasks[task].tid, w->tasks[task].start_ticks };
+
+	return find_wait(win, &key);
+}
+
+static int compare_locks(const void *a, const void *b)
+{
+	const struct lock_series *x = a, *y = b;
+
+	return x->res_id < y->res_id ? -1 : x->res_id > y->res_id;
+}
+
+/* A lock wanted to read and to write has a row for each: one series. */
+static void merge_locks(struct window *win)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < win->nr_locks; i++) {
+		if (kept && win->locks[kept - 1].res_id == win->locks[i].res_id) {
+			win->locks[kept - 1].nr_taken += win->locks[i].nr_taken;
+			win->locks[kept - 1].nr_failed += win->locks[i].nr_failed;
+		} else {
+			win->locks[kept++] = win->locks[i];
+		}
+	}
+	win->nr_locks = kept;
+}
+
+static void read_locks(struct window *win, const struct snapshot *locks)
+{
+	free(win->locks);
+	win->locks = NULL;
+	win->nr_locks = 0;
+	if (!locks || locks->header.load_id != win->load_id)
+		return;
+	for (size_t i = 0; i < locks->nr; i++) {
+		const struct gl_lock_record *row = &locks->locks[i];
+
+		if (row->row != GL_ROW_LOCK)
+			continue;
+		*vec_push(win->locks, win->nr_locks) = (struct lock_series){
+			.res_id = row->res_id,
+			.nr_taken = row->nr_ended - row->nr_failed,
+			.nr_failed = row->nr_failed,
+		};
+	}
+	if (win->nr_locks)
+		qsort(win->locks, win->nr_locks, sizeof(*win->locks), compare_locks);
+	merge_locks(win);
+}
+
+const struct gl_wait_record *window_row(const struct world *w, const struct wait *wait)
+{
+	const uint32_t *rows;
+	uint32_t nr;
+
+	if (!w->snap || !wait->gen)
+		return NULL;
+	rows = snapshot_rows(w->snap, w->tasks[wait->task].tid, &nr);
+	for (uint32_t i = 0; i < nr; i++)
+		if (w->snap->waits[rows[i]].gen == wait->gen)
+			return &w->snap->waits[rows[i]];
+	return NULL;
+}
+
+/*
+ * Of a kernel lock each wait that ends well is one acquisition. Of a futex it
+ * is a wake-up, which the woken task may well find to be in vain.
+ */
+static bool counts_hands(const struct gl_wait_record *row)
+{
+	return row && row->kind < GL_KIND_FUTEX;
+}
+
+/** struct queues - the rows of a look by lock, and within one by age */
+struct queues {
+	const struct gl_wait_record *rows;
+	/** @at: [nr] indices into rows */
+	uint32_t *at;
+	uint32_t nr;
+};
+
+static int compare_rows(const void *a, const void *b, void *arg)
+{
+	const struct gl_wait_record *rows = arg;
+	const struct gl_wait_record *x = &rows[*(const uint32_t *)a];
+	const struct gl_wait_record *y = &rows[*(const uint32_t *)b];
+
+	if (x->res_id != y->res_id)
+		return x->res_id < y->res_id ? -1 : 1;
+	return x->begin_ns < y->begin_ns ? -1 : x->begin_ns > y->begin_ns;
+}
+
+static struct queues sort_queues(const struct snapshot *snap)
+{
+	struct queues q = { 0 };
+
+	if (!snap)
+		return q;
+	q.rows = snap->waits;
+	for (size_t i = 0; i < snap->nr; i++)
+		if (counts_hands(&snap->waits[i]))
+			*vec_push(q.at, q.nr) = i;
+	if (q.nr)
+		qsort_r(q.at, q.nr, sizeof(*q.at), compare_rows, snap->waits);
+	return q;
+}
+
+/* Rows of the lock of @row that are as old or older, itself left out. */
+static uint64_t count_ahead(const struct queues *q, const struct gl_wait_record *row)
+{
+	uint32_t low = 0, high = q->nr, end;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (q->rows[q->at[mid]].res_id < row->res_id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (end = low; end < q->nr; end++) {
+		const struct gl_wait_record *other = &q->rows[q->at[end]];
+
+		if (other->res_id != row->res_id || other->begin_ns > row->begin_ns)
+			break;
+	}
+	return end > low ? end - low - 1 : 0;
+}
+
+static void count_hands(struct window *win, struct wait_series *s,
+			const struct gl_wait_record *row)
+{
+	struct lock_series key = { .res_id = row->res_id };
+	const struct lock_series *lock;
+
+	lock = win->nr_locks ? bsearch(&key, win->locks, win->nr_locks, sizeof(key),
+				       compare_locks) : NULL;
+	if (!lock)
+		return;
+	/* Counters that went back were reset: begin afresh. */
+	if (!s->hands_known || lock->nr_taken < s->first_hands + s->nr_hands) {
+		s->hands_known = true;
+		s->first_hands = lock->nr_taken;
+	}
+	s->nr_hands = lock->nr_taken - s->first_hands;
+}
+
+/*
+ * The episode that the wait is part of; NULL: none is known. It was read after
+ * the waits, and it began before this one: so it is not over since. The first
+ * wait of an episode is not yet one of many.
+ */
+static const struct episode *episode_of(const struct world *w, const struct wait *wait,
+					const struct gl_wait_record *row,
+					const struct episodes *episodes)
+{
+	const struct task *t = &w->tasks[wait->task];
+	const struct episode *e;
+
+	if (!episodes || !row || row->kind != GL_KIND_FUTEX || !wait->comes_back)
+		return NULL;
+	e = episodes_find(episodes, t->tid, row->res_addr);
+	if (!e || e->start_ticks != t->start_ticks || !e->since_ns ||
+	    e->since_ns >= row->begin_ns)
+		return NULL;
+	return e;
+}
+
+/*
+ * Is it still the wait, or the episode, of the look before? Waits without a
+ * generation may not be.
+ */
+static bool continues(const struct wait_series *old, const struct wait *wait,
+		      const struct episode *e)
+{
+	if (!old || strcmp(old->id, wait->id))
+		return false;
+	return old->gen == wait->gen || (e && old->since_ns > e->since_ns);
+}
+
+static void note_holder(struct wait_series *s, const struct world *w, const struct wait *wait)
+{
+	const struct resource *r;
+	const struct task *t;
+
+	if (wait->nr_blockers != 1 || wait->unknown_releaser)
+		return;
+	r = &w->resources[wait->blockers[0]];
+	if (r->nr_releasers != 1 || r->unknown || r->dead)
+		return;
+	t = &w->tasks[r->releasers[0]];
+	window_others_add(&s->others, &(struct window_task){ t->tid, t->start_ticks }, 1);
+}
+
+static struct wait_series next_of(struct window *win, const struct world *w,
+				  const struct wait *wait, const struct queues *q,
+				  const struct episodes *episodes)
+{
+	const struct task *t = &w->tasks[wait->task];
+	const struct gl_wait_record *row = window_row(w, wait);
+	const struct episode *e = episode_of(w, wait, row, episodes);
+	struct window_task key = { t->tid, t->start_ticks };
+	struct wait_series *old = find_wait(win, &key), s = { .task = key };
+
+	if (continues(old, wait, e)) {
+		s = *old;
+		s.gen = wait->gen;
+		old->id = NULL;
+		old->others = (struct window_others){ 0 };
+		if (counts_hands(row))
+			count_hands(win, &s, row);
+	} else {
+		s.id = xstrdup(wait->id);
+		s.gen = wait->gen;
+		s.since_ns = win->now_ns;
+		if (counts_hands(row))
+			s.nr_ahead = count_ahead(q, row);
+	}
+	s.episode_ns = e ? e->since_ns : 0;
+	s.nr_passed = e ? e->nr_overtaken : 0;
+	win->wants_locks |= counts_hands(row);
+	s.nr_looks++;
+	note_holder(&s, w, wait);
+	return s;
+}
+
+void window_add_waits(struct window *win, const struct world *w, const struct snapshot *locks,
+		      const struct episodes *episodes)
+{
+	struct queues q = sort_queues(w->snap);
+	struct wait_series *waits = NULL;
+	uint32_t nr = 0;
+
+	read_locks(win, locks);
+	win->wants_locks = false;
+	for (uint32_t i = 0; i < w->nr_waits; i++)
+		if (w->waits[i].id)
+			*vec_push(waits, nr) = next_of(win, w, &w->waits[i], &q, episodes);
+	free(q.at);
+	for (uint32_t i = 0; i < win->nr_waits; i++) {
+		free(win->waits[i].id);
+		free(win->waits[i].others.other);
+	}
+	free(win->waits);
+	win->waits = waits;
+	win->nr_waits = nr;
+	if (nr)
+		qsort(waits, nr, sizeof(*waits), compare_tasks);
+}
