@@ -41,5 +41,6 @@ int cmd_waits(int argc, char **argv);
 int cmd_chain(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_graph(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
 
 #endif /* COMMAND_H */

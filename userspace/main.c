@@ -20,6 +20,7 @@
 /* clang-format off */
 static const struct command commands[] = {
 	{ "check",  cmd_check,  "look for deadlocks and other waits that never end; one verdict" },
+	{ "watch",  cmd_watch,  "the same, for ever: a line when a finding begins, changes, ends" },
 	{ "chain",  cmd_chain,  "the wait chain from one task to its root" },
 	{ "graph",  cmd_graph,  "the wait-for graph as a picture, deadlocks in red" },
 	{ "waits",  cmd_waits,  "every wait in flight: who, for what, how long, held by whom" },
