@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * puppet - one task that does what it is told, command by command: for tests in
+ * which order and priorities are everything.
+ *
+ *	puppet FILE NAME
+ *
+ * FILE holds the locks that the puppets share; the first to come makes them. It
+ * prints "ready", reads commands, one a line, and prints "done" after each:
+ *
+ *	lock KIND N, unlock KIND N	KIND: shm or pi (pthread mutexes), flock, or
+ *					mutex, rwsem-w, rwsem-r, rtmutex, sem (kernel locks)
+ *	relock KIND N			both at once, as one who does not let others in
+ *	churn KIND N MS			lock, hold so long, unlock, for ever
+ *	retry shm N MS			wait for so long, give up, and try again, for
+ *					ever; drop it at once when it is had
+ *	policy NAME PRIO		other, rr or idle; PRIO is a nice level or a
+ *					real-time priority
+ *	cpu N				stay on that CPU
+ *	spin				use the CPU, for ever
+ *
+ * It ends with its input, or with who started it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KERNEL_LOCKS	"/dev/gridlock_scenario"
+#define NR_LOCKS	8
+#define PRESENT		0x70757070
+
+/** struct stage - what the puppets share */
+struct stage {
+	/** @present: PRESENT when the locks are made */
+	unsigned int present;
+	pthread_mutex_t shm[NR_LOCKS];
+	pthread_mutex_t pi[NR_LOCKS];
+};
+
+static struct stage *stage;
+static const char *stage_path;
+static int lock_fd[NR_LOCKS];
+static int kernel_fd = -1;
+
+static int result(int ret)
+{
+	return ret < 0 ? errno : 0;
+}
+
+static void init_locks(void)
+{
+	pthread_mutexattr_t plain, pi;
+
+	pthread_mutexattr_init(&plain);
+	pthread_mutexattr_setpshared(&plain, PTHREAD_PROCESS_SHARED);
+	pi = plain;
+	pthread_mutexattr_setprotocol(&pi, PTHREAD_PRIO_INHERIT);
+	for (int i = 0; i < NR_LOCKS; i++) {
+		pthread_mutex_init(&stage->shm[i], &plain);
+		pthread_mutex_init(&stage->pi[i], &pi);
+	}
+	stage->present = PRESENT;
+}
+
+static int set_stage(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0 || flock(fd, LOCK_EX) || ftruncate(fd, sizeof(*stage)))
+		return -1;
+	stage = mmap(NULL, sizeof(*stage), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (stage == MAP_FAILED)
+		return -1;
+	if (stage->present != PRESENT)
+		init_locks();
+	stage_path = path;
+	/* The mapping keeps the file open, and with it the lock. */
+	return flock(fd, LOCK_UN) ?: close(fd);
+}
+
+static int open_lock_file(unsigned int n)
+{
+	char path[256];
+
+	if (!lock_fd[n]) {
+		snprintf(path, sizeof(path), "%s.%u", stage_path, n);
+		lock_fd[n] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	}
+	return lock_fd[n];
+}
+
+static int kernel_command(const char *verb, const char *kind, unsigned int n)
+{
+	char command[64];
+
+	if (kernel_fd < 0)
+		kernel_fd = open(KERNEL_LOCKS, O_RDWR | O_CLOEXEC);
+	snprintf(command, sizeof(command), "%s %s %u", verb, kind, n);
+	return result(write(kernel_fd, command, strlen(command)));
+}
+
+static int take(const char *kind, unsigned int n)
+{
+	if (!strcmp(kind, "shm"))
+		return pthread_mutex_lock(&stage->shm[n]);
+	if (!strcmp(kind, "pi"))
+		return pthread_mutex_lock(&stage->pi[n]);
+	if (!strcmp(kind, "flock"))
+		return result(flock(open_lock_file(n), LOCK_EX));
+	return kernel_command("lock", kind, n);
+}
+
+static int drop(const char *kind, unsigned int n)
+{
+	if (!strcmp(kind, "shm"))
+		return pthread_mutex_unlock(&stage->shm[n]);
+	if (!strcmp(kind, "pi"))
+		return pthread_mutex_unlock(&stage->pi[n]);
+	if (!strcmp(kind, "flock"))
+		return result(flock(open_lock_file(n), LOCK_UN));
+	return kernel_command("unlock", kind, n);
+}
+
+static int relock(const char *kind, unsigned int n)
+{
+	return drop(kind, n) ?: take(kind, n);
+}
+
+static void hold(unsigned int ms)
+{
+	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	nanosleep(&ts, NULL);
+}
+
+static int churn(const char *kind, unsigned int n, unsigned int ms)
+{
+	int err;
+
+	do {
+		err = take(kind, n);
+		hold(ms);
+		err = err ?: drop(kind, n);
+	} while (!err);
+	return err;
+}
+
+static int retry(unsigned int n, unsigned int ms)
+{
+	struct timespec until;
+	int err;
+
+	do {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += ms * 1000000;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		err = pthread_mutex_timedlock(&stage->shm[n], &until);
+		if (!err)
+			err = drop("shm", n);
+	} while (!err || err == ETIMEDOUT);
+	return err;
+}
+
+static int set_policy(const char *name, int prio)
+{
+	struct sched_param param = { 0 };
+
+	if (!strcmp(name, "rr")) {
+		param.sched_priority = prio;
+		return result(sched_setscheduler(0, SCHED_RR, &param));
+	}
+	if (sched_setscheduler(0, strcmp(name, "idle") ? SCHED_OTHER : SCHED_IDLE, &param))
+		return errno;
+	return result(setpriority(PRIO_PROCESS, 0, prio));
+}
+
+static int set_cpu(unsigned int n)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(n, &set);
+	return result(sched_setaffinity(0, sizeof(set), &set));
+}
+
+static int spin(void)
+{
+	for (;;)
+		__asm__ volatile("" ::: "memory");
+	return 0;
+}
+
+/* "VERB [WORD] [NUMBER]..."; a number that is missing is 0. */
+static int obey(char *line)
+{
+	static const char blanks[] = "\n ";
+	char *verb = strtok(line, blanks), *word = strtok(NULL, blanks) ?: "";
+	char *first = strtok(NULL, blanks), *second = strtok(NULL, blanks);
+	int a = first ? atoi(first) : 0, b = second ? atoi(second) : 0;
+
+	if (!verb || (strcmp(verb, "policy") && (a < 0 || a >= NR_LOCKS)))
+		return EINVAL;
+	if (!strcmp(verb, "lock"))
+		return take(word, a);
+	if (!strcmp(verb, "unlock"))
+		return drop(word, a);
+	if (!strcmp(verb, "relock"))
+		return relock(word, a);
+	if (!strcmp(verb, "churn"))
+		return churn(word, a, b);
+	if (!strcmp(verb, "retry"))
+		return retry(a, b);
+	if (!strcmp(verb, "policy"))
+		return set_policy(word, a);
+	if (!strcmp(verb, "cpu"))
+		return set_cpu(atoi(word));
+	if (!strcmp(verb, "spin"))
+		return spin();
+	return EINVAL;
+}
+
+static void say(const char *what)
+{
+	if (write(STDOUT_FILENO, what, strlen(what)) < 0)
+		_exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	char line[128];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (argc != 3 || set_stage(argv[1])) {
+		fprintf(stderr, "puppet: FILE NAME; %s\n", strerror(errno));
+		return 2;
+	}
+	prctl(PR_SET_NAME, argv[2]);
+	/* Nothing is left to be read from a disk when an order is given. */
+	mlockall(MCL_CURRENT);
+	say("ready\n");
+	while (fgets(line, sizeof(line), stdin)) {
+		char copy[sizeof(line)];
+		int err;
+
+		strcpy(copy, line);
+		err = obey(line);
+		if (err) {
+			fprintf(stderr, "puppet %s: %s: %s", argv[2], strerror(err), copy);
+			return 1;
+		}
+		say("done\n");
+	}
+	return 0;
+}
