@@ -336,7 +336,7 @@ const struct fdscan *fdscan_files(struct world *w)
 	if (scan->files_done)
 		return scan;
 	scan->files_done = true;
-	scan->files_incomplete = scan->incomplete || file_locks_read(&scan->held, w->deadline_ns);
+	scan->files_incomplete = scan->incomplete || file_locks_read(w->remote, &scan->held);
 	for (uint32_t i = 0; i < scan->nr_files && !world_too_late(w); i++)
 		scan_file(w, scan, &scan->files[i]);
 	scan->files_incomplete |= world_too_late(w);

@@ -2,15 +2,16 @@
 /* locks - file locks as /proc lists them (locks.h) */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "array.h"
 #include "locks.h"
-#include "text.h"
+#include "remote.h"
 #include "xalloc.h"
 
-/* Lines between two looks at the clock: about what the kernel lists at one go. */
-#define LOOK_AT_CLOCK	64
+/* Room for the text at first; it is read again with more as long as it does not fit. */
+#define FIRST_SIZE	65536
 
 static enum file_lock_class parse_class(const char *word)
 {
@@ -80,27 +81,44 @@ static bool parse_breaker(const char *line, const struct file_lock *above, struc
 	return true;
 }
 
-int file_locks_read(struct file_locks *ret, uint64_t deadline_ns)
+/* The whole text, to be freed, or NULL with @err set. */
+static char *read_text(struct remote *remote, int *err)
 {
-	FILE *file = fopen("/proc/locks", "re");
-	unsigned int nr = 0;
-	char line[256];
+	size_t size = FIRST_SIZE;
+	ssize_t got;
+	char *text;
+
+	for (;; size *= 2) {
+		text = xcalloc(1, size);
+		got = remote_read_locks(remote, text, size);
+		if (got >= 0 && got < (ssize_t)size - 1)
+			return text;
+		free(text);
+		if (got < 0)
+			break;
+	}
+	*err = got;
+	return NULL;
+}
+
+static void parse_line(const char *line, struct file_locks *locks)
+{
+	struct file_lock lock;
+
+	if (file_lock_parse(line, &lock) ||
+	    parse_breaker(line, locks->nr ? &locks->lock[locks->nr - 1] : NULL, &lock))
+		*vec_push(locks->lock, locks->nr) = lock;
+}
+
+int file_locks_read(struct remote *remote, struct file_locks *ret)
+{
 	int err = 0;
+	char *text = read_text(remote, &err), *rest = text, *line;
 
 	*ret = (struct file_locks){ 0 };
-	if (!file)
-		return -errno;
-	while (!err && fgets(line, sizeof(line), file)) {
-		struct file_lock lock;
-
-		if (++nr % LOOK_AT_CLOCK == 0 && deadline_ns && now_ns() >= deadline_ns)
-			err = -ETIME;
-
-		if (file_lock_parse(line, &lock) ||
-		    parse_breaker(line, ret->nr ? &ret->lock[ret->nr - 1] : NULL, &lock))
-			*vec_push(ret->lock, ret->nr) = lock;
-	}
-	fclose(file);
+	while ((line = strsep(&rest, "\n")))
+		parse_line(line, ret);
+	free(text);
 	return err;
 }
 

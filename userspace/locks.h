@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct remote;
+
 /** enum file_lock_class - who owns a lock, and what it conflicts with */
 enum file_lock_class {
 	FILE_LOCK_OTHER,
@@ -53,16 +55,8 @@ bool file_lock_parse(const char *line, struct file_lock *ret);
 /** file_lock_equal() - do two lines tell of the same lock, as far as one can see */
 bool file_lock_equal(const struct file_lock *a, const struct file_lock *b);
 
-/**
- * file_locks_read() - read /proc/locks; free with file_locks_free()
- * @deadline_ns: when to end, ns CLOCK_MONOTONIC; 0: when all is read
- *
- * The kernel counts its locks anew for each page of the list: of many, that
- * takes far longer than the list is long.
- *
- * Return: 0 or -errno; -ETIME: it took too long, and only the first were read.
- */
-int file_locks_read(struct file_locks *ret, uint64_t deadline_ns);
+/** file_locks_read() - 0 or -errno; free with file_locks_free() */
+int file_locks_read(struct remote *remote, struct file_locks *ret);
 void file_locks_free(struct file_locks *locks);
 
 #endif /* LOCKS_H */

@@ -30,6 +30,8 @@
 #define READ_DEADLINE_MS	200
 /* Unwinding opens and sorts the symbols of all that the process has mapped. */
 #define STACK_DEADLINE_MS	1000
+/* The list of file locks waits for a grace period of the kernel's RCU. */
+#define LOCKS_DEADLINE_MS	1000
 /* After so much time lost to blocked reads, the deadline gets short. */
 #define BLOCKED_BUDGET_MS	1500
 #define SHORT_DEADLINE_MS	20
@@ -59,6 +61,8 @@ struct remote {
 	uint64_t nr_denied;
 	/** @lost_ms: time spent on reads that blocked */
 	uint64_t lost_ms;
+	/** @at_locks: a child that was given up while it read the file locks; 0: none */
+	pid_t at_locks;
 	/** @stuck: [nr_stuck] processes that are not asked again */
 	pid_t *stuck;
 	uint32_t nr_stuck;
@@ -143,6 +147,8 @@ static uint64_t deadline_ms(const struct remote *r, enum what what)
 {
 	if (what == READ_STACK)
 		return STACK_DEADLINE_MS;
+	if (what == READ_LOCKS)
+		return LOCKS_DEADLINE_MS;
 	return r->lost_ms < BLOCKED_BUDGET_MS ? READ_DEADLINE_MS : SHORT_DEADLINE_MS;
 }
 
@@ -198,7 +204,8 @@ static ssize_t give_up(struct remote *r, pid_t tgid, uint64_t began_ns)
 {
 	r->nr_blocked++;
 	r->lost_ms += (now_ns() - began_ns) / 1000000;
-	*vec_push(r->stuck, r->nr_stuck) = tgid;
+	if (tgid)
+		*vec_push(r->stuck, r->nr_stuck) = tgid;
 	drop_child(r);
 	start_child(r);
 	return -ETIMEDOUT;
@@ -305,6 +312,26 @@ static ssize_t ask_path(struct remote *r, enum what what, pid_t tgid, const char
 ssize_t remote_read_file(struct remote *r, pid_t tgid, const char *path, char *buf, size_t size)
 {
 	return ask_path(r, READ_FILE, tgid, path, buf, size);
+}
+
+ssize_t remote_read_locks(struct remote *r, char *buf, size_t size)
+{
+	struct question q = { .what = READ_LOCKS, .len = size - 1, .path = "/proc/locks" };
+	pid_t child = r->pid;
+	ssize_t got;
+
+	/* As long as one child is at it, another one would only wait behind it. */
+	if (r->at_locks && waitpid(r->at_locks, NULL, WNOHANG) == 0) {
+		r->nr_blocked++;
+		return -ETIMEDOUT;
+	}
+	r->at_locks = 0;
+	got = ask(r, &q, buf);
+	if (got == -ETIMEDOUT)
+		r->at_locks = child;
+	else if (got >= 0)
+		buf[got] = '\0';
+	return got;
 }
 
 ssize_t remote_read_link(struct remote *r, pid_t tgid, const char *path, char *buf, size_t size)

@@ -32,6 +32,14 @@ void remote_free(struct remote *r);
  */
 ssize_t remote_read_file(struct remote *r, pid_t tgid, const char *path, char *buf, size_t size);
 
+/**
+ * remote_read_locks() - read /proc/locks whole, as remote_read_file()
+ *
+ * The kernel makes its reader wait until every CPU has passed through the
+ * scheduler: on PREEMPT_RT, one that a real-time task keeps for itself may not.
+ */
+ssize_t remote_read_locks(struct remote *r, char *buf, size_t size);
+
 /** remote_read_link() - readlink of @path below /proc; as remote_read_file() */
 ssize_t remote_read_link(struct remote *r, pid_t tgid, const char *path, char *buf, size_t size);
 

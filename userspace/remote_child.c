@@ -150,7 +150,7 @@ static void answer_all(int fd)
 			result = answer_socket_timed(&q);
 		else if (!buf)
 			result = -ENOMEM;
-		else if (q.what == READ_FILE)
+		else if (q.what == READ_FILE || q.what == READ_LOCKS)
 			result = answer_file(&q, buf, q.len);
 		else if (q.what == READ_LINK)
 			result = answer_link(&q, buf, q.len);

@@ -13,7 +13,7 @@
 /* Longer than any path below /proc that is asked for. */
 #define QUESTION_PATH_SIZE	96
 
-enum what { READ_FILE, READ_LINK, READ_MEMORY, READ_STACK, COMPARE, SOCKET_TIMED };
+enum what { READ_FILE, READ_LOCKS, READ_LINK, READ_MEMORY, READ_STACK, COMPARE, SOCKET_TIMED };
 
 /** struct question - one packet from the parent */
 struct question {
