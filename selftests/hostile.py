@@ -178,6 +178,8 @@ def namespace_of_its_own_is_a_partial_view():
 
 
 def root_of_a_user_namespace_has_a_partial_view():
+    if subprocess.run(["unshare", "-U", "true"], capture_output=True, check=False).returncode:
+        raise gltest.Skipped("no user namespace can be made here (as after chroot)")
     done = gridlock_by_shell("unshare -U -r gridlock check --for 0.1 --json")
     claim(done.returncode == 0, f"check exits {done.returncode}: {done.stderr}")
     claim("namespace" in json.loads(done.stdout)["partial"], done.stdout)
