@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 from gltest import (SCENARIO, Report, Scenario, Skipped, brief, claim, claim_silent, read_line,
                     run, wait_until, wchan)
@@ -144,6 +145,14 @@ def become(tid):
     raise Skipped(f"nobody could be made process {tid}")
 
 
+def next_tick():
+    """What starts from now on has a later start time, counted in ticks, than now."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    now = int(time.clock_gettime(time.CLOCK_BOOTTIME) * ticks)
+    wait_until(lambda: int(time.clock_gettime(time.CLOCK_BOOTTIME) * ticks) > now + 1,
+               "a tick has passed")
+
+
 def number_used_again_is_no_owner():
     """The mutex names a number that an unrelated process has by now.
 
@@ -153,6 +162,7 @@ def number_used_again_is_no_owner():
     with Scenario(["p1: shm:0 sync exit", "p2: sync !shm:0"]) as scenario:
         # The scenario ignores its children: p1 is gone for good.
         wait_until(lambda: not state(scenario.tid["p1"]), "the owner is gone")
+        next_tick()
         process = become(scenario.tid["p1"])
         try:
             report = Report("--long-wait", "0.1")
