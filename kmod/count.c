@@ -173,7 +173,7 @@ static __always_inline void count(struct gl_cpu *cpu, const struct gl_resource *
 	if (c->ended)
 		count_hists(cpu, total, row, c->wait_ns);
 	/* The memory of an mm that is gone may be another one's by now: name the last. */
-	if (row && res->space && c->begun)
+	if (row && res->space)
 		WRITE_ONCE(row->tgid, current->tgid);
 }
 

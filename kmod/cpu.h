@@ -49,7 +49,7 @@ struct gl_row {
 	local_t key;
 	/** @space: futex: the mm, as a number; else 0 */
 	u64 space;
-	/** @tgid: futex: the process whose wait began last; else 0 */
+	/** @tgid: futex: the process whose wait was counted here last; else 0 */
 	s32 tgid;
 	/** @hist: number of its histogram + 1; 0: none, it is not hot */
 	u32 hist;
