@@ -24,7 +24,15 @@
 
 static void end_lease(struct work_struct *work);
 
-static struct kprobe wake_probe;
+static int on_wake(struct kprobe *probe, struct pt_regs *regs);
+
+/* Registered disarmed: see arm(). */
+static struct kprobe wake_probe = {
+	.symbol_name = "futex_wake",
+	.pre_handler = on_wake,
+	.flags = KPROBE_FLAG_DISABLED,
+};
+
 static DECLARE_DELAYED_WORK(lease, end_lease);
 
 /*
@@ -141,16 +149,11 @@ static int attach(void)
 
 	if (err)
 		return err;
-	/* A second load within one life of the module's memory starts afresh. */
-	wake_probe = (struct kprobe){
-		.symbol_name = "futex_wake", .pre_handler = on_wake, .flags = KPROBE_FLAG_DISABLED
-	};
 	err = register_kprobe(&wake_probe);
 	if (err)
 		gl_episodes_exit();
 	else
 		is_attached = true;
-	is_stale = false;
 	return err;
 }
 

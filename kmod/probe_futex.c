@@ -188,13 +188,7 @@ static int attach(void)
 	int err;
 
 	for (i = 0; i < ARRAY_SIZE(points); i++) {
-		struct kprobe *probe = &points[i].probe;
-
-		/* A second load within one life of the module's memory starts afresh. */
-		*probe = (struct kprobe){
-			.symbol_name = probe->symbol_name, .pre_handler = handle
-		};
-		err = register_kprobe(probe);
+		err = register_kprobe(&points[i].probe);
 		if (err == -ENOMEM) {
 			detach();
 			return err;
