@@ -30,6 +30,15 @@ def switches(tid):
     return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt"))
 
 
+def pass_looks(pid, resting, what, times):
+    """Wait for a reader: from one rest between two looks to another one, so many times."""
+    for _ in range(times):
+        wait_until(resting, f"{what} rests")
+        before = switches(pid)
+        wait_until(lambda before=before: switches(pid) > before and resting(),
+                   f"{what} looks again")
+
+
 class Puppet:
     """One of them. do() waits until a command is through, begin() does not."""
 
@@ -136,12 +145,8 @@ class Look:
         return "nanosleep" in wchan(self.process.pid)
 
     def looked(self, times=2):
-        """From one rest between two looks to another one: all of a look; so many."""
-        for _ in range(times):
-            wait_until(self.resting, "check rests")
-            before = switches(self.process.pid)
-            wait_until(lambda before=before: switches(self.process.pid) > before and
-                       self.resting(), "check looks again")
+        """All of a look; so many."""
+        pass_looks(self.process.pid, self.resting, "check", times)
 
     def findings(self):
         """What it says at its end."""

@@ -15,7 +15,7 @@ import time
 
 from gltest import (READY_SECS, Failed, Scenario, claim, module_loaded, need_module, run,
                     wait_until)
-from puppets import Puppets, read_file, switches
+from puppets import Puppets, pass_looks, read_file
 
 # The number of the system call that watch rests in, on x86-64.
 PPOLL = "271"
@@ -70,12 +70,8 @@ class Watch:
         return read_file(f"/proc/{self.process.pid}/syscall").split()[:1] == [PPOLL]
 
     def silent_rounds(self, number=3):
-        """From one rest between two looks to another one, so often, and nothing is said."""
-        for _ in range(number):
-            wait_until(self.resting, "watch rests")
-            before = switches(self.process.pid)
-            wait_until(lambda before=before: switches(self.process.pid) > before and
-                       self.resting(), "watch looks again")
+        """It looks so often, and nothing is said."""
+        pass_looks(self.process.pid, self.resting, "watch", number)
         claim(not select.select([self.process.stdout], [], [], 0)[0] and not self.rest,
               "watch says something, and nothing is new")
 
