@@ -15,6 +15,7 @@ import re
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOAD = os.path.join(HERE, "load")
@@ -67,6 +68,17 @@ def perf_prefix(perf, *options):
     return prefix
 
 
+def claim_asleep(number):
+    """The threads have started; that they wait is what the module says."""
+    for _ in range(100):
+        with open("/sys/kernel/debug/gridlock/waits", encoding="utf-8") as file:
+            asleep = sum(line.startswith("futex ") for line in file)
+        if asleep >= number:
+            return
+        time.sleep(1)
+    sys.exit(f"measure: {asleep} of {number} threads wait")
+
+
 @contextlib.contextmanager
 def waiters():
     with gridlock() as prefix, subprocess.Popen([LOAD, "waiters", str(WAITERS)], text=True,
@@ -74,6 +86,7 @@ def waiters():
                                                 stdout=subprocess.PIPE) as process:
         if process.stdout.readline() != "ready\n":
             sys.exit("measure: the waiters do not get ready")
+        claim_asleep(WAITERS)
         yield prefix
         process.stdin.close()
 
