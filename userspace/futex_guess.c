@@ -14,9 +14,12 @@
 #define MUTEX_KIND_SHARED	128
 #define MUTEX_KIND_FLAGS	(MUTEX_KIND_SHARED | 256 | 512)
 #define MUTEX_KIND_ROBUST	16
+#define MUTEX_KIND_PROTECT	64
 #define MUTEX_RECURSIVE		1
 #define MUTEX_ERRORCHECK	2
 #define MUTEX_LAST_TYPE		3
+/* Below the priority ceiling that the word of a mutex with one holds too. */
+#define MUTEX_CEILING_SHIFT	19
 /* pthread_rwlock_t.__readers: a writer has the lock */
 #define RWLOCK_WRPHASE		1
 #define RWLOCK_WRLOCKED		2
@@ -100,6 +103,15 @@ static bool is_call_for(const struct futex_call *call, uint32_t kind)
 	return call->private == !(kind & (MUTEX_KIND_SHARED | MUTEX_KIND_ROBUST));
 }
 
+static bool is_contended(uint32_t lock, uint32_t owner, uint32_t kind)
+{
+	if (kind & MUTEX_KIND_ROBUST)
+		return lock & FUTEX_WAITERS && (lock & FUTEX_TID_MASK) == owner;
+	if (kind & MUTEX_KIND_PROTECT)
+		lock &= (1U << MUTEX_CEILING_SHIFT) - 1;
+	return lock == MUTEX_CONTENDED;
+}
+
 /*
  * struct __pthread_mutex_s: __lock, __count, __owner, __nusers, __kind. The
  * owner writes __owner after __lock and clears it before.
@@ -108,21 +120,21 @@ static bool looks_like_mutex(const struct futex_call *call, const struct words *
 			     struct futex_guess *guess)
 {
 	uint32_t lock = word(words, 0), kind, type;
-	bool robust, recursive;
+	bool recursive;
 
 	if (!has(words, 0, 4) || call->val != lock)
 		return false;
 	kind = word(words, 4) & ~MUTEX_KIND_FLAGS;
-	robust = kind & MUTEX_KIND_ROBUST;
-	type = kind & ~MUTEX_KIND_ROBUST;
+	/* Robust or with a ceiling, not both: that would be no type. */
+	type = kind & ~(kind & MUTEX_KIND_ROBUST ? MUTEX_KIND_ROBUST : MUTEX_KIND_PROTECT);
 	if (type > MUTEX_LAST_TYPE || !is_thread_number(word(words, 2)) || !word(words, 3) ||
 	    !is_call_for(call, word(words, 4)))
 		return false;
 	recursive = type == MUTEX_RECURSIVE;
-	if (recursive != !!word(words, 1))
+	/* Of one with a ceiling the locks are counted whatever its type. */
+	if ((recursive || kind & MUTEX_KIND_PROTECT) != !!word(words, 1))
 		return false;
-	if (robust ? !(lock & FUTEX_WAITERS) || (lock & FUTEX_TID_MASK) != word(words, 2) :
-		     lock != MUTEX_CONTENDED)
+	if (!is_contended(lock, word(words, 2), kind))
 		return false;
 	guess->object = OBJECT_MUTEX;
 	guess->addr = call->addr;

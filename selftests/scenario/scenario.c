@@ -8,7 +8,7 @@
  * does its steps from left to right and then stays, with all that it holds.
  * 'NAME*:' does them for ever instead, and drops all it holds in between.
  *
- *	shm:N robust:N pi:N wr:N rd:N	locks of pthread, shared by the processes
+ *	shm:N robust:N pi:N protect:N wr:N rd:N	locks of pthread, shared by the processes
  *	mtx:N				a mutex in memory of the process's own
  *	timed:N				shm:N by pthread_mutex_timedlock()
  *	flock:N posix:N ofd:N ofd-r:N	locks on file N; ofd-r is a shared one
@@ -146,7 +146,7 @@ static void parse_actors(char **arg, unsigned int nr)
 
 static void init_locks(struct locks *locks, int pshared)
 {
-	pthread_mutexattr_t mutex, robust, pi;
+	pthread_mutexattr_t mutex, robust, pi, protect;
 	pthread_rwlockattr_t rwlock;
 	pthread_condattr_t cond;
 
@@ -156,6 +156,9 @@ static void init_locks(struct locks *locks, int pshared)
 	pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST);
 	pi = mutex;
 	pthread_mutexattr_setprotocol(&pi, PTHREAD_PRIO_INHERIT);
+	protect = mutex;
+	pthread_mutexattr_setprotocol(&protect, PTHREAD_PRIO_PROTECT);
+	pthread_mutexattr_setprioceiling(&protect, 1);
 	pthread_rwlockattr_init(&rwlock);
 	pthread_rwlockattr_setpshared(&rwlock, pshared);
 	pthread_condattr_init(&cond);
@@ -164,6 +167,7 @@ static void init_locks(struct locks *locks, int pshared)
 		pthread_mutex_init(&locks->at[i].mutex, &mutex);
 		pthread_mutex_init(&locks->at[i].robust, &robust);
 		pthread_mutex_init(&locks->at[i].pi, &pi);
+		pthread_mutex_init(&locks->at[i].protect, &protect);
 		pthread_rwlock_init(&locks->at[i].rwlock, &rwlock);
 		pthread_cond_init(&locks->at[i].cond, &cond);
 		sem_init(&locks->at[i].sem, pshared, 0);

@@ -106,7 +106,7 @@ struct step_kind {
 /** struct locks - locks of user space, in memory shared or not */
 struct locks {
 	struct {
-		pthread_mutex_t mutex, robust, pi;
+		pthread_mutex_t mutex, robust, pi, protect;
 		pthread_rwlock_t rwlock;
 		pthread_cond_t cond;
 		sem_t sem;

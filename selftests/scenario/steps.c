@@ -49,6 +49,22 @@ MUTEX_STEPS(shm, stage.shared, mutex)
 MUTEX_STEPS(pi, stage.shared, pi)
 MUTEX_STEPS(mtx, stage.private, mutex)
 
+/* glibc raises only who has a real-time priority already. */
+static int run_protect(struct actor *a, const struct step *step)
+{
+	int err = pthread_setschedparam(pthread_self(), SCHED_FIFO,
+					&(struct sched_param){ .sched_priority = 1 });
+
+	(void)a;
+	return err ? err : pthread_mutex_lock(&stage.shared->at[step->n].protect);
+}
+
+static int undo_protect(struct actor *a, const struct step *step)
+{
+	(void)a;
+	return pthread_mutex_unlock(&stage.shared->at[step->n].protect);
+}
+
 /* The owner died: the kernel hands the lock on, which is what robust is for. */
 static int run_robust(struct actor *a, const struct step *step)
 {
@@ -340,6 +356,7 @@ static const struct step_kind kinds[] = {
 	{ "shm",	run_shm,	undo_shm,	0, false, 0 },
 	{ "robust",	run_robust,	undo_robust,	0, false, 0 },
 	{ "pi",		run_pi,		undo_pi,	0, false, 0 },
+	{ "protect",	run_protect,	undo_protect,	0, false, 0 },
 	{ "timed",	run_timed,	undo_shm,	0, false, 0 },
 	{ "mtx",	run_mtx,	undo_mtx,	0, false, 0 },
 	{ "wr",		run_wr,		undo_rwlock,	0, false, 0 },
