@@ -7,6 +7,8 @@ beside a stuck one, and looked at by a reader that inherited what they hold.
 
 import contextlib
 import ctypes
+import fcntl
+import json
 import os
 import shutil
 import signal
@@ -77,6 +79,56 @@ def pid_namespace_in_order_is_silent():
             claim_silent(Report())
         finally:
             process.stdin.close()
+
+
+def last_descendant(pid):
+    """Who is at the end of a line of only children."""
+    while True:
+        children = read_file(f"/proc/{pid}/task/{pid}/children").split()
+        if not children:
+            return pid
+        pid = int(children[0])
+
+
+@contextlib.contextmanager
+def parent_above(other):
+    """In a PID namespace one holds the file that is locked, and waits for its child, which
+    waits for its own, in one more namespace: that one waits for file @other."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = {name: os.path.join(folder, name) for name in ("held", "other")}
+        with open(files["other"], "w", encoding="ascii") as file, subprocess.Popen(
+                ["unshare", "--fork", "--pid", "--kill-child", "flock", "-o", files["held"],
+                 "unshare", "--fork", "--pid", "flock", files[other], "true"]) as process:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                wait_until(lambda: "lock" in wchan(last_descendant(process.pid)),
+                           "the last one waits for a file")
+                yield
+            finally:
+                process.kill()
+
+
+def child_in_a_deeper_namespace_is_found():
+    """Its parent waits for it by a number that is neither ours nor the child's own."""
+    with parent_above("held"):
+        claim_abba(Report(), ("flock", "flock", "unshare"))
+
+
+def child_in_a_deeper_namespace_that_waits_for_us_is_silent():
+    with parent_above("other"):
+        claim_silent(Report())
+
+
+def clock_of_a_time_namespace_is_told_from_the_kernels():
+    """The module's times are those of the kernel, whatever the reader's clock says."""
+    with Scenario(ABBA):
+        done = subprocess.run(["unshare", "--time", "--monotonic", "100000", "--fork", "gridlock",
+                               "check", "--for", "1", "--json"], capture_output=True, text=True,
+                              check=False)
+        claim(done.returncode == 1, f"check exits {done.returncode}: {done.stderr}")
+        finding = json.loads(done.stdout)["findings"][0]
+        for told in [finding] + [task["waits_for"] for task in finding["tasks"]]:
+            claim(0 <= told["since_s"] < 10000, f"since {told['since_s']} s")
 
 
 def stopped_member_is_silent_until_it_goes_on():
@@ -236,6 +288,9 @@ def pipe_inherited_by_the_reader_is_found():
 
 
 TESTS = [abba_in_a_pid_namespace_is_deadlock, pid_namespace_in_order_is_silent,
+         child_in_a_deeper_namespace_is_found,
+         child_in_a_deeper_namespace_that_waits_for_us_is_silent,
+         clock_of_a_time_namespace_is_told_from_the_kernels,
          stopped_member_is_silent_until_it_goes_on, traced_member_is_silent_until_it_is_let_go,
          frozen_member_is_silent_until_it_is_thawed, number_used_again_is_no_owner,
          two_lockers_are_deadlock, live_thread_beside_a_stuck_leader_is_silent,

@@ -97,10 +97,12 @@ static const struct argp argp = {
 
 static void sleep_until(uint64_t at_ns)
 {
-	struct timespec ts = { .tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000 };
+	for (uint64_t now = now_ns(); now < at_ns; now = now_ns()) {
+		uint64_t left = at_ns - now;
+		struct timespec ts = { .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
 
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
-		;
+		nanosleep(&ts, NULL);
+	}
 }
 
 static void look_for(struct report *report, struct remote *remote, const struct check_options *o)

@@ -257,20 +257,20 @@ int proc_syscall(struct remote *remote, pid_t tgid, pid_t tid, struct proc_sysca
 	return 0;
 }
 
-/* The last number of a line "Name:\t1\t2\t3"; *nr_ret: how many there are. */
-static pid_t last_number(const char *line, int *nr_ret)
+/* The numbers of a line "Name:\t1\t2\t3"; returns how many there are. */
+static uint32_t parse_numbers(const char *line, pid_t *numbers, uint32_t max)
 {
-	pid_t number = 0;
+	uint32_t nr = 0;
 	char *end;
 
-	for (*nr_ret = 0; *line && *line != '\n'; (*nr_ret)++, line = end) {
+	for (; nr < max && *line && *line != '\n'; line = end) {
 		long next = strtol(line, &end, 10);
 
 		if (end == line)
 			break;
-		number = next;
+		numbers[nr++] = next;
 	}
-	return number;
+	return nr;
 }
 
 static const char *find_line(const char *buf, const char *name)
@@ -291,17 +291,19 @@ int proc_ids(pid_t tgid, pid_t tid, struct proc_ids *ret)
 {
 	char path[PATH_SIZE], *buf;
 	const char *line;
-	int nr = 0, err;
+	int err;
 
-	*ret = (struct proc_ids){ 0 };
+	*ret = (struct proc_ids){ .numbers = { tid }, .nr_numbers = 1 };
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", tgid, tid);
 	buf = read_long(path, &err);
 	if (!buf)
 		return err;
 	/* The name comes first and is escaped: no line of it looks like another. */
 	line = find_line(buf, "\nNSpid:");
-	ret->ns_tid = line ? last_number(line, &nr) : tid;
-	ret->nested = nr > 1;
+	if (line)
+		ret->nr_numbers = parse_numbers(line, ret->numbers, PROC_MAX_NUMBERS);
+	ret->ns_tid = ret->nr_numbers ? ret->numbers[ret->nr_numbers - 1] : tid;
+	ret->nested = ret->nr_numbers > 1;
 	ret->blocked = find_signals(buf, "\nSigBlk:");
 	ret->ignored = find_signals(buf, "\nSigIgn:");
 	ret->caught = find_signals(buf, "\nSigCgt:");

@@ -78,9 +78,15 @@ void proc_sleeper_ahead(struct remote *remote, pid_t tgid, pid_t tid);
 /** proc_syscall() - read @ret; 0 or -errno, and then nr is -1 */
 int proc_syscall(struct remote *remote, pid_t tgid, pid_t tid, struct proc_syscall *ret);
 
+/* PID namespaces may be nested as deep as this (the kernel's MAX_PID_NS_LEVEL). */
+#define PROC_MAX_NUMBERS	32
+
 /** struct proc_ids - the thread's numbers in its PID namespaces, and its signals */
 struct proc_ids {
-	/** @ns_tid: its number in its innermost namespace */
+	/** @numbers: [nr_numbers] its number in each, from ours inwards */
+	pid_t numbers[PROC_MAX_NUMBERS];
+	uint32_t nr_numbers;
+	/** @ns_tid: the last of them: its number in its innermost namespace */
 	pid_t ns_tid;
 	/** @nested: it has more than one number */
 	bool nested;

@@ -108,14 +108,28 @@ static bool is_tracer(struct world *w, pid_t tgid)
 
 /* --- children -------------------------------------------------------------- */
 
-/* The number by which the waiter's own PID namespace may call the child. */
-static bool has_number(const struct task *child, pid_t number)
+/*
+ * Is it @number by which the waiter knows @child? A child is in its parent's PID
+ * namespace or, further in, in one below: the parent's number is as far in.
+ */
+static bool has_number(const struct task *parent, const struct task *child, pid_t number)
 {
-	struct proc_ids ids;
+	struct proc_ids own, ids;
 
-	if (child->tgid == number)
+	if (proc_ids(parent->tgid, parent->tid, &own) || !own.nr_numbers)
 		return true;
-	return !proc_ids(child->tgid, child->tgid, &ids) && ids.nested && ids.ns_tid == number;
+	if (own.nr_numbers == 1)
+		return child->tgid == number;
+	if (proc_ids(child->tgid, child->tgid, &ids))
+		return true;
+	return ids.nr_numbers >= own.nr_numbers && ids.numbers[own.nr_numbers - 1] == number;
+}
+
+static bool is_meant(const struct call *call, const struct task *parent, const struct task *child)
+{
+	/* The number that a pidfd is of is told as we have it. */
+	return call->who == WHO_PIDFD ? child->tgid == call->id :
+					has_number(parent, child, call->id);
 }
 
 /* A child can change its group: one of another group may come to be meant. */
@@ -250,7 +264,7 @@ static void add_children(struct world *w, struct wait *wait, const struct call *
 		const struct task *child = &w->tasks[t];
 
 		if (child->tid == child->tgid && child->ppid == parent->tgid &&
-		    (is_for_several(call) || has_number(child, call->id)))
+		    (is_for_several(call) || is_meant(call, parent, child)))
 			add_child(w, wait, child);
 	}
 	if (is_for_several(call))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* text - safe names and durations (text.h) */
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "text.h"
@@ -33,10 +34,31 @@ const char *text_duration(uint64_t ns, char *buf, size_t size)
 	return buf;
 }
 
+/* What the time namespace that we are in adds to CLOCK_MONOTONIC; ns. */
+static int64_t clock_offset(void)
+{
+	FILE *file = fopen("/proc/self/timens_offsets", "re");
+	long long secs, ns;
+	bool there;
+
+	/* Without the file there are no such namespaces. */
+	if (!file)
+		return 0;
+	there = fscanf(file, "monotonic %lld %lld", &secs, &ns) == 2;
+	fclose(file);
+	return there ? secs * 1000000000LL + ns : 0;
+}
+
 uint64_t now_ns(void)
 {
+	static bool known;
+	static int64_t offset;
 	struct timespec ts;
 
+	if (!known) {
+		offset = clock_offset();
+		known = true;
+	}
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec - offset;
 }

@@ -24,7 +24,7 @@ const char *text_escape(const char *s, char *buf, size_t size);
 /** text_duration() - @ns for people: "12.3 s", "340 ms", "1.2 us"; returns @buf */
 const char *text_duration(uint64_t ns, char *buf, size_t size);
 
-/** now_ns() - CLOCK_MONOTONIC in ns */
+/** now_ns() - CLOCK_MONOTONIC in ns, as the kernel has it: of no time namespace */
 uint64_t now_ns(void);
 
 #endif /* TEXT_H */
