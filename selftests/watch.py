@@ -123,6 +123,22 @@ def victim_is_a_change():
         watch.silent_rounds()
 
 
+def one_more_behind_a_dead_owner_is_a_change():
+    with Puppets("one", "two", "late") as p, Watch("--json") as watch:
+        p["one"].do("lock shm 0")
+        p["two"].begin_wait("lock shm 0")
+        p["one"].process.kill()
+        p["one"].process.wait()
+        begun = watch.finding("begin")
+        claim(begun["type"] == "orphaned-lock", f"{begun}")
+        p["late"].begin_wait("lock shm 0")
+        changed = watch.finding("change")
+        claim(changed["id"] == begun["id"], f"{changed['id']} changes, {begun['id']} began")
+        claim({task["tid"] for task in changed["tasks"]} == {p["two"].tid, p["late"].tid},
+              f"tasks: {changed['tasks']}")
+        watch.silent_rounds()
+
+
 def lines_are_for_people_too():
     with Watch() as watch, Scenario(ABBA) as scenario:
         line = watch.line()
@@ -203,6 +219,7 @@ def ends_with_its_reader():
 
 TESTS = [
     begins_and_ends_once, nothing_is_said_of_ordered_lockers, victim_is_a_change,
+    one_more_behind_a_dead_owner_is_a_change,
     lines_are_for_people_too, identifier_outlives_the_watch, command_runs_once_with_the_finding,
     command_that_hangs_stops_nothing, outlives_the_module, ends_with_its_reader,
 ]

@@ -159,6 +159,7 @@ static void tell(struct watch *watch, struct report_item *item, const char *even
 	json_object_put(o);
 	item->told = true;
 	item->told_verdict = report_finding(&watch->report, item)->verdict;
+	item->told_tasks = report_finding(&watch->report, item)->nr_tasks;
 	item->told_victims = report_finding(&watch->report, item)->nr_victims;
 }
 
@@ -200,7 +201,8 @@ static void tell_all(struct watch *watch)
 		}
 		if (!item->told)
 			tell(watch, item, "begin");
-		else if (item->told_verdict != f->verdict || item->told_victims != f->nr_victims)
+		else if (item->told_verdict != f->verdict || item->told_tasks != f->nr_tasks ||
+			 item->told_victims != f->nr_victims)
 			tell(watch, item, "change");
 		i++;
 	}

@@ -60,6 +60,7 @@ static void look_at(const struct context *c, uint32_t resource, struct findings 
 
 	if (mark_waiters(c, resource, mark)) {
 		f = findings_add(found, FINDING_ORPHANED_LOCK);
+		f->key = xstrdup(c->w->resources[resource].key);
 		f->nr_tasks = finding_set(c->w, mark, &f->tasks);
 		graph_victims(c->g, c->stuck, f->tasks, f->nr_tasks, mark);
 		for (uint32_t t = 0; t < c->g->nr_tasks; t++)

@@ -76,7 +76,10 @@ struct finding {
 	struct way_out *way_out;
 	/** @coffman: deadlock: the four conditions in words; else NULLs (owned) */
 	char *coffman[4];
-	/** @key: tells findings about the same tasks apart; NULL: there is one (owned) */
+	/**
+	 * @key: tells findings about the same tasks apart; NULL: there is one. Of an
+	 * orphaned lock it is the lock, whoever waits for it (owned)
+	 */
 	char *key;
 	/** @since_ns: when it began, where no wait tells; ns CLOCK_MONOTONIC; 0: see there */
 	uint64_t since_ns;

@@ -43,13 +43,23 @@ static bool same_task(const struct task *a, const struct task *b)
 	return a->tid == b->tid && a->start_ticks == b->start_ticks;
 }
 
+/* A lock without an owner stays the same one while more tasks come to wait for it. */
+static bool is_of_tasks(const struct finding *f)
+{
+	return f->type != FINDING_ORPHANED_LOCK;
+}
+
 /* Detectors list members in ascending order, so equal sets are equal lists. */
 static bool same_finding(const struct world *wa, const struct finding *a, const struct world *wb,
 			 const struct finding *b)
 {
-	if (a->type != b->type || a->nr_tasks != b->nr_tasks)
+	if (a->type != b->type)
 		return false;
 	if (a->key && b->key && strcmp(a->key, b->key))
+		return false;
+	if (!is_of_tasks(a))
+		return true;
+	if (a->nr_tasks != b->nr_tasks)
 		return false;
 	for (uint32_t i = 0; i < a->nr_tasks; i++)
 		if (!same_task(&wa->tasks[a->tasks[i]], &wb->tasks[b->tasks[i]]))
@@ -84,7 +94,7 @@ static void make_ids(struct report *r, struct report_item *item, const struct wo
 {
 	uint32_t hash = 2166136261U;
 
-	for (uint32_t i = 0; i < f->nr_tasks; i++) {
+	for (uint32_t i = 0; is_of_tasks(f) && i < f->nr_tasks; i++) {
 		const struct task *t = &w->tasks[f->tasks[i]];
 
 		hash = hash_bytes(hash, &t->tid, sizeof(t->tid));

@@ -46,7 +46,8 @@ struct report_item {
 	bool told;
 	/** @told_verdict: with @told: the verdict then */
 	enum verdict told_verdict;
-	/** @told_victims: with @told: the number of victims then */
+	/** @told_tasks, @told_victims: with @told: how many there were then */
+	uint32_t told_tasks;
 	uint32_t told_victims;
 };
 
