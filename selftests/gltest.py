@@ -196,7 +196,9 @@ def check_finding(finding):
     for task in finding["tasks"]:
         claim(task["tid"] > 0 and task["pid"] > 0 and "comm" in task, f"task {task}")
         if task["waits_for"]:
-            claim(task["waits_for"]["kind"] in KINDS, f"kind {task['waits_for']['kind']}")
+            wait = task["waits_for"]
+            claim(wait["kind"] in KINDS, f"kind {wait['kind']}")
+            claim(wait["since_s"] is not None or wait["at_least_s"] >= 0, f"{wait}: since when?")
             claim(task["needs"] in ("all", "any"), f"needs {task['needs']}")
         for blocker in task["blocked_by"]:
             claim(blocker["evidence"] in EVIDENCE, f"evidence {blocker['evidence']}")

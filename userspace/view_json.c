@@ -64,7 +64,9 @@ static struct json_object *json_timed(enum timed timed)
 	return timed == TIMED_UNKNOWN ? NULL : json_object_new_boolean(timed == TIMED_YES);
 }
 
-static struct json_object *json_wait(const struct world *w, const struct wait *wait)
+/* @seen_ns: a look that saw this very wait, for those that only /proc knows. */
+static struct json_object *json_wait(const struct world *w, const struct wait *wait,
+				     uint64_t seen_ns)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -74,8 +76,12 @@ static struct json_object *json_wait(const struct world *w, const struct wait *w
 	json_object_object_add(o, "mode",
 			       wait->mode == MODE_NONE ? NULL :
 				       json_object_new_string(mode_name(wait->mode)));
-	json_object_object_add(o, "since_s", wait->begin_ns && wait->begin_ns <= w->taken_ns ?
-						     seconds(w->taken_ns - wait->begin_ns) : NULL);
+	if (wait->begin_ns && wait->begin_ns <= w->taken_ns) {
+		json_object_object_add(o, "since_s", seconds(w->taken_ns - wait->begin_ns));
+	} else {
+		json_object_object_add(o, "since_s", NULL);
+		json_object_object_add(o, "at_least_s", seconds(w->taken_ns - seen_ns));
+	}
 	json_object_object_add(o, "timed", json_timed(wait->timed));
 	json_object_object_add(o, "where", string_or_null(wait->where));
 	return o;
@@ -102,7 +108,7 @@ static struct json_object *json_blocker(const struct world *w, const struct reso
 	return o;
 }
 
-struct json_object *view_json_waiter(const struct world *w, uint32_t task)
+static struct json_object *json_waiter(const struct world *w, uint32_t task, uint64_t seen_ns)
 {
 	struct json_object *o = view_json_task(w, task);
 	struct json_object *by = json_object_new_array();
@@ -117,11 +123,16 @@ struct json_object *view_json_waiter(const struct world *w, uint32_t task)
 	wait = &w->waits[w->tasks[task].wait];
 	for (uint32_t i = 0; i < wait->nr_blockers; i++)
 		json_object_array_add(by, json_blocker(w, &w->resources[wait->blockers[i]]));
-	json_object_object_add(o, "waits_for", json_wait(w, wait));
+	json_object_object_add(o, "waits_for", json_wait(w, wait, seen_ns));
 	json_object_object_add(o, "needs",
 			       json_object_new_string(wait->needs == NEEDS_ALL ? "all" : "any"));
 	json_object_object_add(o, "blocked_by", by);
 	return o;
+}
+
+struct json_object *view_json_waiter(const struct world *w, uint32_t task)
+{
+	return json_waiter(w, task, w->taken_ns);
 }
 
 static struct json_object *json_coffman(const struct finding *f)
@@ -152,10 +163,13 @@ static struct json_object *json_way_out(const struct world *w, const struct way_
 	return o;
 }
 
-static struct json_object *json_member(const struct report *r, const struct world *w,
+/* A member of a deadlock cannot have left its wait since that was first found. */
+static struct json_object *json_member(const struct report *r, const struct report_item *item,
 				       uint32_t task)
 {
-	struct json_object *o = view_json_waiter(w, task);
+	const struct world *w = report_world(r, item);
+	bool stuck = report_finding(r, item)->type == FINDING_DEADLOCK;
+	struct json_object *o = json_waiter(w, task, stuck ? item->first_ns : w->taken_ns);
 
 	view_explain_json(o, explain_find(r->explained, w, task));
 	return o;
@@ -232,7 +246,7 @@ struct json_object *view_json_finding(const struct report *r, const struct repor
 	if (f->reason)
 		json_object_object_add(o, "reason", json_object_new_string(f->reason));
 	for (uint32_t i = 0; i < f->nr_tasks; i++) {
-		struct json_object *member = json_member(r, w, f->tasks[i]);
+		struct json_object *member = json_member(r, item, f->tasks[i]);
 
 		add_facts(member, f, f->tasks[i]);
 		json_object_array_add(tasks, member);
