@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "futex_double.h"
 #include "futex_owner.h"
 #include "remote.h"
 #include "resolve.h"
@@ -25,9 +26,6 @@ struct space {
 	int ids_err;
 	/** @nested: its threads have numbers in more than one PID namespace */
 	bool nested;
-	bool double_tried;
-	/** @doubled: another process has its memory: 1, 0, or -1: not known */
-	int doubled;
 	struct proc_maps maps;
 };
 
@@ -85,22 +83,11 @@ static struct space *space_of(struct world *w, pid_t tgid)
 }
 
 /* A thread by which the process's memory is got at: its first one may have ended. */
-static const struct task *live_thread(const struct world *w, pid_t tgid)
-{
-	const uint32_t *tasks;
-	uint32_t nr = world_process(w, tgid, &tasks);
-
-	for (uint32_t i = 0; i < nr; i++)
-		if (!w->tasks[tasks[i]].exiting)
-			return &w->tasks[tasks[i]];
-	return NULL;
-}
-
 static pid_t live_tid(const struct world *w, pid_t tgid)
 {
-	const struct task *t = live_thread(w, tgid);
+	uint32_t task = world_live_thread(w, tgid);
 
-	return t ? t->tid : tgid;
+	return task == NO_INDEX ? tgid : w->tasks[task].tid;
 }
 
 static const struct proc_maps *maps_of(struct world *w, pid_t tgid)
@@ -227,10 +214,15 @@ static uint32_t *namesakes(struct world *w, pid_t number, uint32_t *nr_ret)
  */
 static int shares_memory(struct world *w, pid_t tgid, pid_t other)
 {
-	const struct task *t = live_thread(w, tgid), *o = live_thread(w, other);
+	uint32_t own = world_live_thread(w, tgid), task = world_live_thread(w, other);
+	const struct task *t, *o;
 	int same;
 
-	if (!t || !o || t->stack_start != o->stack_start)
+	if (own == NO_INDEX || task == NO_INDEX)
+		return 0;
+	t = &w->tasks[own];
+	o = &w->tasks[task];
+	if (t->stack_start != o->stack_start)
 		return 0;
 	same = remote_kcmp(w->remote, tgid, t->tid, o->tid, KCMP_VM);
 	/* One that has ended meanwhile has no memory. */
@@ -285,44 +277,15 @@ static bool is_new_task(const struct world *w, pid_t tid)
 	return world_find_task(w, tid) == NO_INDEX && !access(path, F_OK);
 }
 
-static int find_double(struct world *w, pid_t tgid)
-{
-	const struct task *own = live_thread(w, tgid);
-	int found = 0;
-
-	/* May this be asked at all? */
-	if (!own || !own->stack_start ||
-	    remote_kcmp(w->remote, tgid, own->tid, own->tid, KCMP_VM) != 1)
-		return -1;
-	for (uint32_t t = 0; t < w->nr_tasks && found <= 0; t++) {
-		const struct task *other = &w->tasks[t];
-		int same;
-
-		if (other->tid != other->tgid || other->tgid == tgid || other->kthread)
-			continue;
-		same = world_too_late(w) ? -1 : shares_memory(w, tgid, other->tgid);
-		found = same ? same : found;
-	}
-	return found;
-}
-
-/*
- * A process made to share memory, by vfork() or clone(), goes by its maker's
- * number as far as glibc knows: whose word it is cannot be told. It need not be
- * a child, and its maker may have ended. Only to prove what was found.
- */
+/* Only to prove what was found. */
 static int has_double(struct world *w, pid_t tgid)
 {
-	int doubled;
+	uint32_t task;
 
 	if (!w->thorough)
 		return 0;
-	if (space_of(w, tgid)->double_tried)
-		return space_of(w, tgid)->doubled;
-	doubled = find_double(w, tgid);
-	space_of(w, tgid)->doubled = doubled;
-	space_of(w, tgid)->double_tried = true;
-	return doubled;
+	task = world_live_thread(w, tgid);
+	return task == NO_INDEX ? -1 : futex_double(w, task);
 }
 
 bool futex_may_have_double(struct world *w, pid_t tgid)

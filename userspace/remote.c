@@ -358,12 +358,18 @@ ssize_t remote_user_stack(struct remote *r, pid_t tgid, pid_t tid, char *buf, si
 	return got;
 }
 
-int remote_kcmp(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type)
+int remote_kcmp_order(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type)
 {
 	struct question q = {
 		.what = COMPARE, .tgid = tgid, .tids = { tid1, tid2 }, .type = type
 	};
-	ssize_t order = ask(r, &q, NULL);
+
+	return ask(r, &q, NULL);
+}
+
+int remote_kcmp(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type)
+{
+	int order = remote_kcmp_order(r, tgid, tid1, tid2, type);
 
 	return order < 0 ? order : !order;
 }

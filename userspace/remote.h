@@ -68,6 +68,13 @@ ssize_t remote_user_stack(struct remote *r, pid_t tgid, pid_t tid, char *buf, si
 int remote_kcmp(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type);
 
 /**
+ * remote_kcmp_order() - as remote_kcmp(), and which of the two objects comes first
+ *
+ * Return: 0: they share it; 1: that of @tid1 is the lower, 2: the higher one; or -errno.
+ */
+int remote_kcmp_order(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type);
+
+/**
  * remote_same_file() - are two descriptors one open file description: kcmp(2)
  * @tgid: the process of @tid1
  *

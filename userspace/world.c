@@ -196,6 +196,8 @@ void world_free(struct world *w)
 	}
 	if (w->futexes)
 		w->futexes_free(w->futexes);
+	if (w->doubles)
+		w->doubles_free(w->doubles);
 	if (w->claims)
 		w->claims_free(w->claims);
 	if (w->fds)
@@ -243,6 +245,17 @@ uint32_t world_process(const struct world *w, pid_t tgid, const uint32_t **tasks
 
 	*tasks_ret = process ? process->tasks : NULL;
 	return process ? process->nr_tasks : 0;
+}
+
+uint32_t world_live_thread(const struct world *w, pid_t tgid)
+{
+	const uint32_t *tasks;
+	uint32_t nr = world_process(w, tgid, &tasks);
+
+	for (uint32_t i = 0; i < nr; i++)
+		if (!w->tasks[tasks[i]].exiting)
+			return tasks[i];
+	return NO_INDEX;
 }
 
 struct wait *world_add_wait(struct world *w, uint32_t task, uint32_t kind)

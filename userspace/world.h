@@ -174,6 +174,7 @@ struct unseen {
 struct fdscan;
 struct futex_cache;
 struct futex_claims;
+struct futex_doubles;
 struct remote;
 struct snapshot;
 struct sockdiag;
@@ -209,6 +210,10 @@ struct world {
 	struct futex_cache *futexes;
 	/** @futexes_free: frees futexes; NULL as long as that is */
 	void (*futexes_free)(struct futex_cache *cache);
+	/** @doubles: which processes share memory; by way of futex_double.h */
+	struct futex_doubles *doubles;
+	/** @doubles_free: frees doubles; NULL as long as that is */
+	void (*doubles_free)(struct futex_doubles *doubles);
 	/** @claims: mutexes told to have no owner; by way of futex_claim.h */
 	struct futex_claims *claims;
 	/** @claims_free: frees claims; NULL as long as that is */
@@ -253,6 +258,9 @@ uint32_t world_find_task(const struct world *w, pid_t tid);
  * Return: their number; 0 when the process is not there.
  */
 uint32_t world_process(const struct world *w, pid_t tgid, const uint32_t **tasks_ret);
+
+/** world_live_thread() - a thread of process @tgid that has not exited; NO_INDEX: none */
+uint32_t world_live_thread(const struct world *w, pid_t tgid);
 
 /**
  * world_add_wait() - put @task into a wait of @kind
