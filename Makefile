@@ -8,6 +8,7 @@ PREFIX ?= /usr/local
 KERNEL ?= 6.12
 KERNELS ?= 6.1 6.12 6.12-rt 7.3
 SECONDS ?= 3600
+THREADS ?= 20000
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gridlock
 KSFT ?= $(CACHE)/kselftest/tools/testing/selftests
 
@@ -109,7 +110,7 @@ mutate:
 
 soak:
 	selftests/vm/run --kernel $(KERNEL) --timeout $$(($(SECONDS) * 2 + 600)) -- \
-		'GL_SECONDS=$(SECONDS) "$$GRIDLOCK_BUILD/selftests/soak.py"'
+		'GL_SECONDS=$(SECONDS) GL_THREADS=$(THREADS) "$$GRIDLOCK_BUILD/selftests/soak.py"'
 
 bench:
 	selftests/bench/bench

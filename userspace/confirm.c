@@ -136,38 +136,58 @@ static int compare_members(const void *a, const void *b)
 	return x->tid < y->tid ? -1 : x->tid > y->tid;
 }
 
-static void add_members(const struct world *w, const uint32_t *tasks, uint32_t nr,
-			struct member **members, uint32_t *nr_members)
+/* The tasks of the findings that need proof, once each, as marks by index. */
+static void mark_members(const struct look *look, bool victims, bool *mark)
 {
-	for (uint32_t i = 0; i < nr; i++) {
-		struct member *m = vec_push(*members, *nr_members);
+	for (uint32_t i = 0; i < look->found.nr; i++) {
+		const struct finding *f = &look->found.finding[i];
+		const uint32_t *tasks = victims ? f->victims : f->tasks;
+		uint32_t nr = victims ? f->nr_victims : f->nr_tasks;
 
-		m->tid = w->tasks[tasks[i]].tid;
-		m->tgid = w->tasks[tasks[i]].tgid;
+		for (uint32_t k = 0; k < nr && finding_needs_proof(f); k++)
+			mark[tasks[k]] = true;
 	}
 }
 
-/* Every task of a finding that needs proof, and its victims, once each. */
 static uint32_t collect_members(const struct look *look, struct member **ret)
 {
-	struct member *members = NULL;
-	uint32_t nr = 0, kept = 0;
+	const struct world *w = look->world;
+	bool *mark = xcalloc(w->nr_tasks, sizeof(*mark));
+	uint32_t nr = 0;
 
-	for (uint32_t i = 0; i < look->found.nr; i++) {
-		const struct finding *f = &look->found.finding[i];
-
-		if (!finding_needs_proof(f))
-			continue;
-		add_members(look->world, f->tasks, f->nr_tasks, &members, &nr);
-		add_members(look->world, f->victims, f->nr_victims, &members, &nr);
-	}
+	*ret = NULL;
+	mark_members(look, false, mark);
+	for (uint32_t t = 0; t < w->nr_tasks; t++)
+		if (mark[t])
+			*vec_push(*ret, nr) = (struct member){
+				.tid = w->tasks[t].tid, .tgid = w->tasks[t].tgid
+			};
 	if (nr)
-		qsort(members, nr, sizeof(*members), compare_members);
+		qsort(*ret, nr, sizeof(**ret), compare_members);
+	free(mark);
+	return nr;
+}
+
+/* Whom to look at: the members, and by negative numbers those that wait behind. */
+static uint32_t list_only(const struct look *look, const struct member *members, uint32_t nr,
+			  pid_t **ret)
+{
+	const struct world *w = look->world;
+	bool *member = xcalloc(w->nr_tasks, sizeof(*member));
+	bool *victim = xcalloc(w->nr_tasks, sizeof(*victim));
+	uint32_t nr_only = 0;
+
+	*ret = xcalloc(nr + w->nr_tasks + 1, sizeof(**ret));
+	mark_members(look, false, member);
+	mark_members(look, true, victim);
 	for (uint32_t i = 0; i < nr; i++)
-		if (!kept || members[kept - 1].tid != members[i].tid)
-			members[kept++] = members[i];
-	*ret = members;
-	return kept;
+		(*ret)[nr_only++] = members[i].tid;
+	for (uint32_t t = 0; t < w->nr_tasks; t++)
+		if (victim[t] && !member[t])
+			(*ret)[nr_only++] = -w->tasks[t].tid;
+	free(member);
+	free(victim);
+	return nr_only;
 }
 
 static enum proof finding_proof(const struct world *w, const struct finding *f,
@@ -217,16 +237,14 @@ struct look *look_confirm(struct remote *remote, const struct look *candidate,
 {
 	struct member *members;
 	struct look *look;
-	uint32_t nr;
+	uint32_t nr, nr_only;
 	pid_t *only;
 
 	nr = collect_members(candidate, &members);
-	only = xcalloc(nr + 1, sizeof(*only));
-	for (uint32_t i = 0; i < nr; i++) {
-		only[i] = members[i].tid;
+	nr_only = list_only(candidate, members, nr, &only);
+	for (uint32_t i = 0; i < nr; i++)
 		pass_one(remote, &members[i]);
-	}
-	look = look_take(remote, only, nr, NULL, limits);
+	look = look_take(remote, only, nr_only, NULL, limits);
 	for (uint32_t i = 0; i < nr; i++)
 		pass_three(remote, &members[i]);
 	judge(look, members, nr);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "alike.h"
 #include "fdscan.h"
 #include "remote.h"
 #include "resolve.h"
@@ -209,7 +210,10 @@ static void scan_process(struct world *w, struct fdscan *scan, const uint32_t *t
 
 		if (task->exiting)
 			continue;
-		if (shared != NO_INDEX && shares_table(w, scan, &scan->tables[shared], task)) {
+		/* To ask that of a crowd takes long: only where it is for a proof. */
+		if (shared != NO_INDEX &&
+		    ((nr > MANY && !w->thorough) ||
+		     shares_table(w, scan, &scan->tables[shared], task))) {
 			add_member(&scan->tables[shared], tasks[i]);
 			continue;
 		}

@@ -8,10 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "alike.h"
 #include "proc.h"
 #include "remote.h"
+#include "snapshot.h"
 #include "xalloc.h"
 
 /* Of the kernel's sched.h; field 9 of stat shows them. */
@@ -146,6 +150,71 @@ void proc_runs(pid_t tgid, pid_t tid, struct task *t)
 	t->nr_runs = nr_runs;
 }
 
+/* One call, where stat is opened, read and closed; false: cannot be told. */
+static bool ask_priority(pid_t tid, struct task *t)
+{
+	/* As the first version of the kernel's struct sched_attr. */
+	struct {
+		uint32_t size;
+		uint32_t policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t rt_priority;
+		uint64_t times[3];
+	} attr;
+
+	if (syscall(SYS_sched_getattr, tid, &attr, sizeof(attr), 0))
+		return false;
+	t->own_prio = own_priority(attr.nice, attr.rt_priority, attr.policy);
+	t->prio = t->own_prio;
+	return true;
+}
+
+/*
+ * A thread of a crowd, by its row: one that waits for a futex has a state and
+ * start time that are known, and the rest is its process's. None of it is for a
+ * proof; a priority that it was lent is left out.
+ */
+static bool add_by_row(struct world *w, pid_t tgid, pid_t tid)
+{
+	uint64_t tick_ns = 1000000000ULL / sysconf(_SC_CLK_TCK);
+	uint32_t nr, leader = world_find_task(w, tgid);
+	const struct gl_wait_record *row;
+	struct task parsed = { 0 }, *t;
+	const uint32_t *rows;
+
+	if (!w->snap || tid == tgid || leader == NO_INDEX || w->tasks[leader].exiting)
+		return false;
+	rows = snapshot_rows(w->snap, tid, &nr);
+	row = nr ? &w->snap->waits[rows[0]] : NULL;
+	if (!row || row->tgid != tgid || !alike_told(row) || !ask_priority(tid, &parsed))
+		return false;
+	t = world_add_task(w, tid, tgid);
+	memcpy(t->comm, row->comm, sizeof(t->comm));
+	t->start_ticks = row->start_ns / tick_ns;
+	t->stack_start = w->tasks[leader].stack_start;
+	t->ppid = w->tasks[leader].ppid;
+	t->prio = parsed.prio;
+	t->own_prio = parsed.own_prio;
+	t->state = 'S';
+	t->by_row = true;
+	return true;
+}
+
+void proc_refresh(struct task *t)
+{
+	struct task parsed = { 0 };
+	char path[PATH_SIZE], buf[1024];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", t->tgid, t->tid);
+	if (read_direct(path, buf, sizeof(buf)) <= 0 || !parse_stat(buf, &parsed))
+		parsed.exiting = true;
+	parsed.tid = t->tid;
+	parsed.tgid = t->tgid;
+	parsed.wait = t->wait;
+	*t = parsed;
+}
+
 void proc_add_thread(struct world *w, pid_t tgid, pid_t tid)
 {
 	struct task parsed = { 0 }, *t;
@@ -167,6 +236,8 @@ static void add_process(struct world *w, pid_t tgid)
 {
 	char path[PATH_SIZE];
 	struct dirent *entry;
+	struct stat st;
+	bool crowd;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", tgid);
@@ -175,9 +246,13 @@ static void add_process(struct world *w, pid_t tgid)
 		w->unseen.denied_reads += errno == EACCES || errno == EPERM;
 		return;
 	}
-	while ((entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]))
-			proc_add_thread(w, tgid, atoi(entry->d_name));
+	crowd = !fstat(dirfd(dir), &st) && st.st_nlink > MANY;
+	while ((entry = readdir(dir))) {
+		pid_t tid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
+
+		if (tid && !(crowd && add_by_row(w, tgid, tid)))
+			proc_add_thread(w, tgid, tid);
+	}
 	closedir(dir);
 }
 

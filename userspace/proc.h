@@ -22,6 +22,9 @@ void proc_tasks(struct world *w);
 /** proc_add_thread() - add one thread to @w, unless it is gone */
 void proc_add_thread(struct world *w, pid_t tgid, pid_t tid);
 
+/** proc_refresh() - read anew what is known of a thread but its wait */
+void proc_refresh(struct task *t);
+
 /**
  * proc_new_tasks() - add the threads that have come since @w was filled
  *

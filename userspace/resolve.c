@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "array.h"
+#include "alike.h"
 #include "proc.h"
 #include "remote.h"
 #include "resolve.h"
@@ -143,7 +144,7 @@ bool world_too_late(const struct world *w)
 	return w->deadline_ns && now_ns() >= w->deadline_ns;
 }
 
-static void resolve_sleepers(struct world *w, struct sleeper *s, uint32_t nr)
+static void resolve_each(struct world *w, struct sleeper *s, uint32_t nr)
 {
 	for (uint32_t i = 0; i < nr; i += BATCH) {
 		if (world_too_late(w)) {
@@ -154,15 +155,29 @@ static void resolve_sleepers(struct world *w, struct sleeper *s, uint32_t nr)
 	}
 }
 
+/* Those of a crowd that are like another one need no reads. */
+static void resolve_sleepers(struct world *w, struct sleeper *s, uint32_t nr)
+{
+	uint32_t first = nr < MANY ? nr : alike_find(s, nr), left = first;
+
+	resolve_each(w, s, first);
+	for (uint32_t i = first; i < nr; i++)
+		if (!alike_follow(w, &s[i]))
+			s[left++] = s[i];
+	resolve_each(w, s + first, left - first);
+}
+
 /* @with_row: those that the module knows to wait, or the others */
-static void add_sleeper(struct world *w, uint32_t task, bool with_row, struct sleeper **s,
-			uint32_t *nr)
+static void add_sleeper(struct world *w, uint32_t task, bool with_row, bool follows,
+			struct sleeper **s, uint32_t *nr)
 {
 	const struct gl_wait_record *row = find_row(w, &w->tasks[task]);
 
 	if (!row == with_row || !may_wait(&w->tasks[task], row))
 		return;
-	*vec_push(*s, *nr) = (struct sleeper){ .task = task, .row = row, .nr = -1 };
+	*vec_push(*s, *nr) = (struct sleeper){
+		.task = task, .row = row, .nr = -1, .follows = follows
+	};
 }
 
 /* The kernel's own locks first: should the time run out, these are seen. */
@@ -175,7 +190,7 @@ static void resolve_all(struct world *w)
 		for (uint32_t t = 0; t < w->nr_tasks; t++)
 			/* Of two entries with one number the thread that is there now. */
 			if (world_find_task(w, w->tasks[t].tid) == t)
-				add_sleeper(w, t, !pass, &s, &nr);
+				add_sleeper(w, t, !pass, true, &s, &nr);
 	resolve_sleepers(w, s, nr);
 	free(s);
 }
@@ -187,10 +202,12 @@ static void resolve_these(struct world *w, const pid_t *only, uint32_t nr_only)
 
 	for (int pass = 0; pass < 2; pass++)
 		for (uint32_t i = 0; i < nr_only; i++) {
-			uint32_t task = world_find_task(w, only[i]);
+			uint32_t task = world_find_task(w, abs(only[i]));
 
+			if (!pass && only[i] > 0 && task != NO_INDEX && w->tasks[task].by_row)
+				proc_refresh(&w->tasks[task]);
 			if (task != NO_INDEX)
-				add_sleeper(w, task, !pass, &s, &nr);
+				add_sleeper(w, task, !pass, only[i] < 0, &s, &nr);
 		}
 	resolve_sleepers(w, s, nr);
 	free(s);

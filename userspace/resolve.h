@@ -24,6 +24,10 @@ struct sleeper {
 	uint32_t task;
 	/** @row: the module's innermost row for this task, or NULL */
 	const struct gl_wait_record *row;
+	/** @like: task whose wait this one's is like (alike.h) */
+	uint32_t like;
+	/** @follows: it may be taken for like another's: nothing is to be proven of it */
+	bool follows;
 	/** @nr: system call number; -1: in none, or not readable */
 	long nr;
 	/** @args: its arguments */
@@ -67,7 +71,8 @@ extern const struct resolver resolve_child;
  * @snap: the module's rows, or NULL
  * @remote: for reads that may block
  * @only: [nr_only] threads whose waits are resolved; NULL: all. The others are
- *	there as holders and count as able to run.
+ *	there as holders and count as able to run. A negative number: that thread,
+ *	of which nothing is to be proven.
  * @nr_only: entries in @only
  * @deadline_ns: CLOCK_MONOTONIC; tasks that were not looked at by then are counted
  *	in unseen.not_looked, and count as able to run; 0: take all the time it takes

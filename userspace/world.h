@@ -80,6 +80,8 @@ struct task {
 	bool forked;
 	/** @exiting: zombie or dead: its descriptors are gone, it runs no more */
 	bool exiting;
+	/** @by_row: nothing was read of it: the module's row told it to wait */
+	bool by_row;
 	/** @suspended: stopped, traced or frozen; NULL or the reason as a word */
 	const char *suspended;
 	/** @wait: index into world.waits, or NO_INDEX when it can run */

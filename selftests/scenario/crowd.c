@@ -6,6 +6,7 @@
  *	crowd queue N	N threads wait for one mutex, which the main thread has
  *	crowd chain N	thread i waits for what thread i + 1 has; the last one sleeps
  *	crowd ring N	as a chain, and the last one waits for the first
+ *	crowd knot N	as a queue, and two of the threads wait for each other
  *
  * Prints "ready PID TID", the TID of the first thread, when every thread is
  * about to make its last call; the rest is sleeping. Ends when its input ends.
@@ -25,9 +26,10 @@ struct crowd {
 	/** @mutex: [nr + 1] */
 	pthread_mutex_t *mutex;
 	long nr;
-	/** @chain, @ring: as on the command line; neither: a queue */
+	/** @chain, @ring, @knot: as on the command line; none: a queue */
 	int chain;
 	int ring;
+	int knot;
 	/** @nr_holding: threads that have taken their own mutex */
 	long nr_holding;
 	/** @nr_done: threads that have no call but the last to make */
@@ -56,11 +58,12 @@ static void count(long *nr, int all)
 
 static void *run(void *arg)
 {
-	long i = (long)arg, next = crowd.chain || crowd.ring ? i + 1 : crowd.nr;
+	int tied = crowd.knot && (long)arg < 2;
+	long i = (long)arg, next = crowd.chain || crowd.ring ? i + 1 : tied ? !i : crowd.nr;
 
 	if (!i)
 		crowd.first = syscall(SYS_gettid);
-	if (crowd.chain || crowd.ring)
+	if (crowd.chain || crowd.ring || tied)
 		pthread_mutex_lock(&crowd.mutex[i]);
 	count(&crowd.nr_holding, 1);
 	if (crowd.ring && next == crowd.nr)
@@ -97,11 +100,12 @@ int main(int argc, char **argv)
 
 	crowd.nr = argc == 3 ? strtol(argv[2], NULL, 10) : 0;
 	if (crowd.nr <= 0 || crowd.nr > INT_MAX) {
-		fprintf(stderr, "usage: crowd queue|chain|ring N\n");
+		fprintf(stderr, "usage: crowd queue|chain|ring|knot N\n");
 		return 1;
 	}
 	crowd.chain = !strcmp(argv[1], "chain");
 	crowd.ring = !strcmp(argv[1], "ring");
+	crowd.knot = !strcmp(argv[1], "knot");
 	crowd.mutex = calloc(crowd.nr + 1, sizeof(*crowd.mutex));
 	pthread_mutex_lock(&crowd.mutex[crowd.nr]);
 	if (start())

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+/* alike - sleepers that wait for the same futex, in a crowd (alike.h) */
+#include <stdlib.h>
+#include <string.h>
+
+#include "alike.h"
+#include "resolve.h"
+#include "snapshot.h"
+#include "xalloc.h"
+
+bool alike_told(const struct gl_wait_record *row)
+{
+	const uint32_t told = GL_WAIT_OFF_CPU | GL_WAIT_TIMED_KNOWN;
+
+	return (row->kind == GL_KIND_FUTEX || row->kind == GL_KIND_FUTEX_PI) &&
+	       (row->flags & (told | GL_WAIT_TASK_GONE)) == told;
+}
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* By the futex, and how it is waited for; those that follow nobody come first. */
+static int compare_sleepers(const void *a, const void *b)
+{
+	const struct sleeper *x = a, *y = b;
+	int order = (!x->row || !alike_told(x->row)) - (!y->row || !alike_told(y->row));
+
+	if (!order && x->row && y->row && alike_told(x->row))
+		order = compare_numbers(x->row->tgid, y->row->tgid) ?:
+			compare_numbers(x->row->res_addr, y->row->res_addr) ?:
+			compare_numbers(x->row->kind, y->row->kind) ?:
+			compare_numbers(x->row->futex_val, y->row->futex_val);
+	return order ?: x->follows - y->follows ?: compare_numbers(x->task, y->task);
+}
+
+static bool is_like(const struct sleeper *a, const struct sleeper *b)
+{
+	return b->follows && a->row && b->row && alike_told(a->row) && alike_told(b->row) &&
+	       a->row->tgid == b->row->tgid && a->row->res_addr == b->row->res_addr &&
+	       a->row->kind == b->row->kind && a->row->futex_val == b->row->futex_val;
+}
+
+uint32_t alike_find(struct sleeper *s, uint32_t nr)
+{
+	struct sleeper *last = xcalloc(nr, sizeof(*last));
+	uint32_t kept = 0, nr_last = 0;
+
+	qsort(s, nr, sizeof(*s), compare_sleepers);
+	for (uint32_t i = 0; i < nr; i++) {
+		if (kept && is_like(&s[kept - 1], &s[i])) {
+			last[nr_last] = s[i];
+			last[nr_last++].like = s[kept - 1].task;
+		} else {
+			s[kept++] = s[i];
+		}
+	}
+	memcpy(&s[kept], last, nr_last * sizeof(*last));
+	free(last);
+	return kept;
+}
+
+/* A wait with an end is no wait without one: timed is each one's own. */
+static void copy_wait(struct world *w, const struct sleeper *s, struct wait from)
+{
+	struct wait *wait = world_add_wait(w, s->task, from.kind);
+
+	wait->mode = from.mode;
+	wait->needs = from.needs;
+	wait->timed = s->row->flags & GL_WAIT_TIMED ? TIMED_YES : TIMED_NO;
+	wait->comes_back = from.comes_back;
+	wait->interruptible = from.interruptible;
+	wait->begin_ns = s->row->begin_ns;
+	wait->gen = s->row->gen;
+	wait->cap = from.cap;
+	wait->cap_reason = from.cap_reason;
+	wait->id = xstrdup(from.id);
+	wait->name = xstrdup(from.name);
+	wait->where = from.where ? xstrdup(from.where) : NULL;
+	wait->unknown_releaser = from.unknown_releaser;
+	for (uint32_t i = 0; i < from.nr_blockers; i++)
+		world_block_on(w, wait, from.blockers[i]);
+}
+
+bool alike_follow(struct world *w, const struct sleeper *s)
+{
+	uint32_t index = w->tasks[s->like].wait;
+	const struct wait *wait;
+
+	if (index == NO_INDEX)
+		return false;
+	wait = &w->waits[index];
+	/* Of another kind, or a wait that has changed: it does not tell of this one. */
+	if (wait->kind != GL_KIND_FUTEX && wait->kind != GL_KIND_FUTEX_PI &&
+	    wait->kind != GL_KIND_COND && wait->kind != GL_KIND_SEM)
+		return false;
+	/* What a word means that names the waiter is told apart elsewhere. */
+	if (!wait->gen || world_is_releaser(w, wait, s->task))
+		return false;
+	copy_wait(w, s, *wait);
+	return true;
+}
