@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Deadlocks through the kernel's own locks, made by gridlock_scenario.ko."""
 
-from gltest import (Case, KERNEL_LOCKS, RT, Report, Scenario, claim_silent, claim, gridlock,
-                    need_kernel_locks, need_module, ring, run, silent, twins)
+import json
+
+from gltest import (Case, KERNEL_LOCKS, RT, Report, Scenario, Skipped, claim_silent, claim,
+                    gridlock, need_kernel_locks, need_module, ring, run, silent, twins)
 
 MUTEX = "rtmutex" if RT else "mutex"
 # A writer that waits for a writer waits for the rt_mutex inside.
@@ -87,7 +89,45 @@ def waits_shows_the_owner():
         claim(line and str(scenario.tid["p1"]) in line[0], f"no line with both: {out}")
 
 
-EXTRA = [nobody_is_left_when_killed, waits_shows_the_owner]
+def graph_edges(scenario, name):
+    """Of one actor, whom it waits for by the graph: pairs (TID, is it a soft edge)."""
+    status, out, err = gridlock("graph", "--json")
+    claim(status == 0, f"graph exits {status}: {err}")
+    graph = json.loads(out)
+    tid = {node["id"]: node["tid"] for node in graph["nodes"] if node["type"] == "task"}
+    wanted = [edge["to"] for edge in graph["edges"]
+              if tid.get(edge["from"]) == scenario.tid[name]]
+    return {(tid[edge["to"]], edge.get("soft", False)) for edge in graph["edges"]
+            if edge["from"] in wanted}
+
+
+def reader_waits_for_the_writer_ahead():
+    """Readers have it, unknown ones; the next one's turn comes after the writer's."""
+    if RT:
+        raise Skipped("on PREEMPT_RT the rwsem is another lock")
+    with Scenario(["r: krwsem-r:0 sync !sleep", "w: sync !krwsem-w:0",
+                   "n: sync settle !krwsem-r:0"]) as scenario:
+        edges = graph_edges(scenario, "n")
+        claim(edges == {(scenario.tid["w"], True)}, f"{edges} of {scenario.tid}")
+        _, dot, _ = gridlock("graph")
+        claim('style="dashed"' in dot, f"no dashed edge: {dot}")
+        claim_silent(Report())
+
+
+def reader_does_not_wait_for_the_writer_behind():
+    if RT:
+        raise Skipped("on PREEMPT_RT the rwsem is another lock")
+    with Scenario(["h: krwsem-w:0 sync !sleep", "n: sync !krwsem-r:0",
+                   "w: sync settle !krwsem-w:0"]) as scenario:
+        edges = graph_edges(scenario, "n")
+        claim(edges == {(scenario.tid["h"], False)}, f"{edges} of {scenario.tid}")
+        _, dot, _ = gridlock("graph")
+        claim('style="dashed"' not in dot, f"a dashed edge: {dot}")
+        claim_silent(Report())
+
+
+EXTRA = [nobody_is_left_when_killed, waits_shows_the_owner, reader_waits_for_the_writer_ahead,
+         reader_does_not_wait_for_the_writer_behind]
 
 
 def need_both():

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "resolve.h"
+#include "snapshot.h"
 #include "xalloc.h"
 
 /* The sleeping locks of the kernel. Who waits for a spinning one runs. */
@@ -113,6 +114,76 @@ static void add_owner(struct world *w, struct wait *wait, const struct gl_wait_r
 	world_block_on(w, wait, r);
 }
 
+/* --- readers behind a writer -------------------------------------------------- */
+
+/* Two waits that began so close may be queued the other way round. */
+#define QUEUE_ORDER_NS	1000000
+
+static const struct gl_wait_record *row_of(const struct world *w, uint32_t task, uint64_t res_id)
+{
+	uint32_t nr;
+	const uint32_t *rows = snapshot_rows(w->snap, w->tasks[task].tid, &nr);
+
+	for (uint32_t i = 0; i < nr; i++)
+		if (w->snap->waits[rows[i]].res_id == res_id)
+			return &w->snap->waits[rows[i]];
+	return NULL;
+}
+
+/* The writer that has waited for the lock longest; NO_INDEX: none waits. */
+static uint32_t first_writer(const struct world *w, uint64_t res_id)
+{
+	const struct gl_wait_record *first = NULL;
+
+	for (size_t i = 0; i < w->snap->nr; i++) {
+		const struct gl_wait_record *row = &w->snap->waits[i];
+
+		if (row->kind == GL_KIND_RWSEM_W && row->res_id == res_id && sleeps(row) &&
+		    (!first || row->begin_ns < first->begin_ns))
+			first = row;
+	}
+	return first ? world_find_task(w, first->tid) : NO_INDEX;
+}
+
+/* What it is to be next: one for each lock that has waiting writers. */
+static uint32_t queue_of(struct world *w, const struct gl_wait_record *row)
+{
+	uint32_t r, writer;
+	char key[64];
+	bool new;
+
+	snprintf(key, sizeof(key), "queue of lock %llx", row->res_id);
+	r = world_resource(w, key, &new);
+	if (!new)
+		return r;
+	w->resources[r].evidence = EVIDENCE_RECORDED;
+	w->resources[r].held = MODE_EXCLUSIVE;
+	w->resources[r].soft = true;
+	writer = first_writer(w, row->res_id);
+	if (writer != NO_INDEX)
+		world_add_releaser(w, r, writer);
+	return r;
+}
+
+/*
+ * Readers have the lock, and which ones is not known. One that comes when a writer
+ * waits already is queued, and gets the lock only after that writer.
+ */
+static void add_writer_ahead(struct world *w, struct wait *wait, const struct gl_wait_record *row)
+{
+	const struct gl_wait_record *ahead;
+	uint32_t r;
+
+	if (row->kind != GL_KIND_RWSEM_R || wait->nr_blockers)
+		return;
+	r = queue_of(w, row);
+	if (!w->resources[r].nr_releasers)
+		return;
+	ahead = row_of(w, *w->resources[r].releasers, row->res_id);
+	if (ahead && ahead->begin_ns + QUEUE_ORDER_NS < row->begin_ns)
+		world_block_on(w, wait, r);
+}
+
 static enum timed timed(const struct gl_wait_record *row)
 {
 	if (row->flags & GL_WAIT_TIMED_KNOWN)
@@ -150,6 +221,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 		wait->cap_reason = "no kernel stack to see that it sleeps in the lock";
 	}
 	add_owner(w, wait, row);
+	add_writer_ahead(w, wait, row);
 	return true;
 }
 
