@@ -20,6 +20,9 @@
 #define MUTEX_LAST_TYPE		3
 /* Below the priority ceiling that the word of a mutex with one holds too. */
 #define MUTEX_CEILING_SHIFT	19
+/* musl's _m_type: types as glibc's, process-shared too, but for these */
+#define MUSL_KIND_MASK		3
+#define MUSL_ROBUST		4
 /* pthread_rwlock_t.__readers: a writer has the lock */
 #define RWLOCK_WRPHASE		1
 #define RWLOCK_WRLOCKED		2
@@ -244,6 +247,36 @@ static bool guess_event(const struct futex_call *call, const struct words *words
 	return true;
 }
 
+/*
+ * musl's pthread_mutex_t: _m_type, _m_lock, _m_waiters, two words, _m_count. The
+ * lock of all types but the plain one is the owner's number, and a bit: somebody
+ * waits. The plain one is locked and has no owner.
+ */
+static bool guess_musl(const struct futex_call *call, const struct words *words,
+		       struct futex_guess *guess)
+{
+	uint32_t lock = word(words, 0), type, kind;
+
+	if (!has(words, -1, 4) || call->val != lock || call->bitset)
+		return false;
+	type = word(words, -1);
+	kind = type & MUSL_KIND_MASK;
+	if (type & ~(MUSL_KIND_MASK | MUSL_ROBUST | MUTEX_KIND_SHARED) ||
+	    kind > MUTEX_ERRORCHECK || !(kind || type & MUSL_ROBUST) ||
+	    call->private == !!(type & MUTEX_KIND_SHARED))
+		return false;
+	if (!(lock & FUTEX_WAITERS) || !is_thread_number(lock & ~FUTEX_WAITERS) ||
+	    !word(words, 1) || word(words, 1) > MANY_WAITERS ||
+	    (kind != MUTEX_RECURSIVE && word(words, 4)))
+		return false;
+	guess->object = OBJECT_MUTEX;
+	guess->addr = call->addr - sizeof(lock);
+	guess->number = lock & ~FUTEX_WAITERS;
+	guess->mode = MODE_EXCLUSIVE;
+	guess->self = !kind;
+	return true;
+}
+
 static bool guess_pi(const struct futex_call *call, const struct words *words,
 		     struct futex_guess *guess)
 {
@@ -266,6 +299,8 @@ struct futex_guess futex_guess(struct world *w, pid_t tgid, const struct futex_c
 		return guess;
 	if (call->pi)
 		found = guess_pi(call, &words, &guess);
+	else if (call->musl)
+		found = guess_musl(call, &words, &guess);
 	else
 		found = guess_mutex(w, tgid, call, &words, &guess) ||
 			guess_rwlock(call, &words, &guess) || guess_thread(call, &words, &guess) ||

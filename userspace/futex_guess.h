@@ -3,7 +3,8 @@
  * futex_guess - what a futex word belongs to, by the words around it.
  *
  * The kernel knows an address only. glibc's objects are told by their layouts,
- * the same since glibc 2.25. A likeness is no proof: see who made the call.
+ * the same since glibc 2.25; musl's mutexes by theirs, where its code made the
+ * call. A likeness is no proof: see who made the call.
  */
 #ifndef FUTEX_GUESS_H
 #define FUTEX_GUESS_H
@@ -27,6 +28,8 @@ struct futex_call {
 	bool bitset;
 	/** @private: the call says that no other process uses the word */
 	bool private;
+	/** @musl: made by musl's code, whose objects have other layouts than glibc's */
+	bool musl;
 };
 
 /** enum futex_object - what a futex word was recognised as part of */

@@ -4,8 +4,9 @@
  *
  * That a word is part of a glibc mutex, rwlock or thread is told by the words
  * around it (futex_guess.h), and counts as read when the call was made by
- * glibc's own code. All other futexes (conditions, semaphores, other runtimes)
- * name nobody who could end the wait.
+ * glibc's own code; that it is one of musl's mutexes is inferred. All other
+ * futexes (conditions, semaphores, other runtimes) name nobody who could end the
+ * wait.
  */
 #include <linux/futex.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "futex_claim.h"
 #include "futex_glibc.h"
 #include "futex_guess.h"
+#include "futex_musl.h"
 #include "futex_owner.h"
 #include "proc.h"
 #include "remote.h"
@@ -293,6 +295,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	if (!sleeps(s))
 		return false;
 	call = parse_call(s);
+	call.musl = call.wait && musl_called(w, s);
 	guess = futex_guess(w, w->tasks[s->task].tgid, &call);
 	if (guess.object != OBJECT_NONE)
 		holder = find_holder(w, s, &call, &guess);
