@@ -4,12 +4,14 @@
 what becomes of it on the way to a file.
 """
 
+import contextlib
 import json
 import os
 import re
+import subprocess
 import tempfile
 
-from gltest import Scenario, claim, gridlock, run
+from gltest import HERE, READY_SECS, Scenario, claim, gridlock, read_line, run, wait_until, wchan
 
 ABBA = ["p1: flock:0 sync !flock:1", "p2: flock:1 sync !flock:0"]
 # p1 waits for p2 alone, which was faster.
@@ -83,6 +85,47 @@ def crowd_is_collapsed():
         claim('label="29 more like' in out, f"30 waiters are not collapsed: {out}")
 
 
+@contextlib.contextmanager
+def crowd_of_500(shape):
+    """Threads of one process, all asleep (scenario/crowd.c); its first one's number."""
+    process = subprocess.Popen([os.path.join(HERE, "scenario", "crowd"), shape, "500"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        _, pid, first = read_line(process.stdout, READY_SECS).split()
+        tids = os.listdir(f"/proc/{pid}/task")
+        wait_until(lambda: all(wchan(tid) for tid in tids), "all of the crowd sleep")
+        yield int(pid), int(first)
+    finally:
+        process.communicate()
+
+
+def crowd_boxes(dot):
+    """Names in the boxes of the crowd's threads, and how many each stands for."""
+    return [(int(more or 1), int(tid)) for more, tid in
+            re.findall(r'shape=box,.*label="(?:(\d+) more like\\n)?crowd\[(\d+)\]', dot)]
+
+
+def crowd_of_500_is_three_boxes():
+    """Who has the mutex, one that waits for it, and the others."""
+    with crowd_of_500("queue") as (pid, _):
+        _, out, _ = gridlock("graph")
+        boxes = crowd_boxes(out)
+        claim(sorted(nr for nr, _ in boxes) == [1, 1, 499], f"boxes: {boxes}")
+        claim(pid in [tid for _, tid in boxes], f"the owner is not drawn: {boxes}")
+        claim(not re.findall("red|dashed", out), f"something is red, or dashed: {out}")
+
+
+def circle_in_a_crowd_of_500_is_seen():
+    with crowd_of_500("knot") as (_, first):
+        _, out, _ = gridlock("graph")
+        boxes = crowd_boxes(out)
+        claim(sorted(nr for nr, _ in boxes) == [1, 1, 1, 1, 497], f"boxes: {boxes}")
+        red = red_boxes(out)
+        claim(len(red) == 2 and f"crowd[{first}]" in red, f"red is {red}")
+        edges = re.findall(r"->.*red", out)
+        claim(len(edges) == 4, f"a circle of two has four edges: {edges}")
+
+
 def dot_file_is_what_stdout_is():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "x.dot")
@@ -146,6 +189,7 @@ def file_that_cannot_be_written_is_refused():
 
 run([(test.__name__, test) for test in (
     circle_is_marked_in_json, wait_without_circle_is_not_marked_in_json, circle_is_red,
-    wait_without_circle_is_not_red, crowd_is_collapsed, dot_file_is_what_stdout_is,
+    wait_without_circle_is_not_red, crowd_is_collapsed, crowd_of_500_is_three_boxes,
+    circle_in_a_crowd_of_500_is_seen, dot_file_is_what_stdout_is,
     svg_is_made_by_dot, svg_without_dot_is_one_sentence, svg_of_a_failing_dot_is_one_sentence,
     file_of_unknown_kind_is_refused, file_that_cannot_be_written_is_refused)])
