@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Deadlocks of programs that nobody here wrote: flock(1), and Python's subprocess with cat(1)."""
+"""Deadlocks of programs that nobody here wrote: flock(1), dd(1), tar(1), and Python's
+subprocess with cat(1); and those of them that only look like one.
+"""
 
 import contextlib
+import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 
-from gltest import Report, brief, claim, claim_silent, descendants, run, wait_until, wchan
+from gltest import (Report, Skipped, brief, claim, claim_silent, descendants, gridlock, run,
+                    wait_until, wchan)
 
 # Each takes its first file, meets the other at the FIFOs, and wants the second.
 FIRST = "echo > x; read _ < y; flock {option} {second} true"
@@ -20,6 +25,25 @@ SECOND = "read _ < x; echo > y; flock {option} {second} true"
 WRITER = ("import subprocess, sys; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, "
           "stdout=subprocess.PIPE).stdin.write(bytes(1 << 20))")
 
+# A worker takes the lock and is gone, or stays; the other one asks for it.
+WORKERS = """
+import multiprocessing, os, signal, sys
+def work(lock, has):
+    lock.acquire()
+    has.set()
+    if sys.argv[1] == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    signal.pause()
+multiprocessing.set_start_method("fork")
+lock, has = multiprocessing.Lock(), multiprocessing.Event()
+worker = multiprocessing.Process(target=work, args=(lock, has))
+worker.start()
+has.wait()
+if sys.argv[1] == "killed":
+    worker.join()
+open("/proc/self/comm", "w").write("asks")
+lock.acquire()
+"""
 
 # Locks one database, meets the other at the FIFOs, and wants the other's.
 DATABASES = """
@@ -125,22 +149,93 @@ def subprocess_that_does_not_read_is_silent():
         claim_silent(Report())
 
 
-def copiers_through_fifos(second):
-    """One dd(1) from FIFO x to y, and another program from y to x."""
-    return programs(["sh", "-c", "exec dd <x >y"], ["sh", "-c", f"exec {second} >x <y"])
+def ring_through_fifos(first, second):
+    """One program from FIFO x to y, and another from y to x."""
+    return programs(["sh", "-c", f"exec {first} <x >y"], ["sh", "-c", f"exec {second} >x <y"])
 
 
-def dd_ring_through_fifos_is_deadlock():
-    """Each copies what the other has not written; only, anybody may open a FIFO."""
-    with copiers_through_fifos("dd") as pids:
+def ring_is_deadlock(first, second):
+    """Each reads what the other has not written; only, anybody may open a FIFO."""
+    with ring_through_fifos(first, second) as pids:
         wait_until(lambda: all(map(in_pipe, pids)), "both sleep in a FIFO")
         claim_one(Report(), "deadlock", "likely", set(pids))
 
 
-def dd_behind_a_program_that_does_not_read_is_silent():
-    with copiers_through_fifos("sleep 3000") as pids:
-        wait_until(lambda: in_pipe(pids[0]), "dd(1) sleeps in the FIFO")
+def ring_with_one_that_does_not_read_is_silent(first):
+    with ring_through_fifos(first, "sleep 3000") as pids:
+        wait_until(lambda: in_pipe(pids[0]), "the first sleeps in the FIFO")
         claim_silent(Report())
+
+
+def dd_ring_through_fifos_is_deadlock():
+    ring_is_deadlock("dd", "dd")
+
+
+def dd_behind_a_program_that_does_not_read_is_silent():
+    ring_with_one_that_does_not_read_is_silent("dd")
+
+
+def tar_ring_through_fifos_is_deadlock():
+    """One packs what the other one names, when it has unpacked what the first packed."""
+    ring_is_deadlock("tar -cf - -T -", "tar -xvf -")
+
+
+def tar_behind_a_program_that_does_not_read_is_silent():
+    ring_with_one_that_does_not_read_is_silent("tar -cf - -T -")
+
+
+@contextlib.contextmanager
+def console():
+    """The name of a terminal; nobody types there."""
+    user, line = pty.openpty()
+    try:
+        yield os.ttyname(line)
+    finally:
+        os.close(user)
+        os.close(line)
+
+
+def console_locked_around_one_that_locks_it_is_deadlock():
+    """As a manager that has the console's lock while it waits for a getty's end."""
+    with console() as tty:
+        with programs(["flock", tty, "sh", "-c", f"flock {tty} true; true"]) as pids:
+            wait_until(lambda: waits_in_locks(1), "the second flock(1) waits")
+            claim_one(Report(), "deadlock", "confirmed", all_of(pids))
+
+
+def console_locked_around_a_getty_is_silent():
+    """Another one waits for the console, and the getty for somebody who types."""
+    getty = shutil.which("agetty", path="/sbin:/usr/sbin")
+    if not getty:
+        raise Skipped("there is no agetty(8)")
+    with console() as tty:
+        login = [getty, "--noclear", "--noissue", os.path.relpath(tty, "/dev"), "linux"]
+        with programs(["flock", tty, *login]) as pids:
+            wait_until(lambda: "agetty" in map(comm, all_of(pids)), "the getty is there")
+            with programs(["flock", tty, "true"]):
+                wait_until(lambda: waits_in_locks(1), "another one waits for the console")
+                claim_silent(Report())
+                claim("agetty" in map(comm, all_of(pids)), "the getty has ended")
+
+
+def workers_lock_is_a_semaphore(fate):
+    """It names no owner: not one that is dead, and not one that is alive."""
+    with programs([sys.executable, "-c", WORKERS, fate]) as pids:
+        wait_until(lambda: comm(pids[0]) == "asks" and "futex" in wchan(pids[0]), "it waits")
+        claim_silent(Report())
+        _, out, _ = gridlock("waits", "--json")
+        told = [wait for wait in json.loads(out)["waits"] if wait["tid"] == pids[0]]
+        claim([wait["waits_for"]["kind"] for wait in told] == ["sem"], f"told is {told}")
+        claim(not any(blocker["tids"] for wait in told for blocker in wait["blocked_by"]),
+              f"somebody is told to have it: {told}")
+
+
+def lock_of_a_killed_worker_has_no_known_owner():
+    workers_lock_is_a_semaphore("killed")
+
+
+def lock_of_a_worker_that_lives_has_no_known_owner():
+    workers_lock_is_a_semaphore("alive")
 
 
 def databases_locked_crosswise_is_silent():
@@ -153,7 +248,12 @@ def databases_locked_crosswise_is_silent():
 TESTS = [two_flock_commands_is_deadlock, two_flock_commands_with_timeout_is_transient,
          two_flock_commands_in_order_is_silent, subprocess_pipes_both_full_is_deadlock,
          subprocess_that_does_not_read_is_silent, dd_ring_through_fifos_is_deadlock,
-         dd_behind_a_program_that_does_not_read_is_silent, databases_locked_crosswise_is_silent]
+         dd_behind_a_program_that_does_not_read_is_silent,
+         tar_ring_through_fifos_is_deadlock, tar_behind_a_program_that_does_not_read_is_silent,
+         console_locked_around_one_that_locks_it_is_deadlock,
+         console_locked_around_a_getty_is_silent,
+         lock_of_a_killed_worker_has_no_known_owner,
+         lock_of_a_worker_that_lives_has_no_known_owner, databases_locked_crosswise_is_silent]
 
 if __name__ == "__main__":
     run([(test.__name__, test) for test in TESTS])
