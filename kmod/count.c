@@ -21,6 +21,8 @@
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
 
+#include "group.h"
+
 /* What one contention does to a set of counters. */
 struct change {
 	unsigned long begun, ended, failed, lost;
@@ -102,21 +104,6 @@ static __always_inline struct gl_row *find_row(struct gl_cpu *cpu,
 	return NULL;
 }
 
-/* Raise a maximum; an interrupt that raises it meanwhile makes us look again. */
-static __always_inline void raise(local_t *max, unsigned long value)
-{
-	unsigned long old = local_read(max);
-	int try;
-
-	for (try = 0; try < GL_NR_LEVELS && value > old; try++) {
-		unsigned long seen = local_cmpxchg(max, old, value);
-
-		if (seen == old)
-			return;
-		old = seen;
-	}
-}
-
 static __always_inline void apply(struct gl_sums *sums, const struct change *c)
 {
 	if (c->begun)
@@ -129,8 +116,8 @@ static __always_inline void apply(struct gl_sums *sums, const struct change *c)
 	if (c->failed)
 		local_inc(&sums->failed);
 	local_add(c->wait_ns, &sums->total_ns);
-	raise(&sums->least_inverted, ~c->wait_ns);
-	raise(&sums->max_ns, c->wait_ns);
+	gl_raise(&sums->least_inverted, ~c->wait_ns);
+	gl_raise(&sums->max_ns, c->wait_ns);
 }
 
 /* The histogram of a row, given to it when it gets hot; NULL: none. */
@@ -249,6 +236,7 @@ static void reset_cpu(struct gl_cpu *cpu)
 	for (i = 0; i < gl_nr_rows; i++)
 		if (local_read(&cpu->row[i].key))
 			reset_sums(&cpu->row[i].sums);
+	gl_group_reset(cpu);
 }
 
 /*

@@ -15,10 +15,12 @@
 DEFINE_PER_CPU(struct gl_cpu *, gl_cpu_ptr);
 
 static_assert(sizeof(struct gl_cpu) +
-	      GL_DEFAULT_MAX_LOCKS * (sizeof(struct gl_row) + sizeof(u8)) <= GL_MOST_CPU_BYTES);
+	      GL_DEFAULT_MAX_LOCKS * (sizeof(struct gl_row) + sizeof(u8)) +
+	      GL_DEFAULT_MAX_GROUPS * sizeof(struct gl_group) <= GL_MOST_CPU_BYTES);
 
-/* Rows of each CPU; a power of two, set before the first probe. */
+/* Rows and groups of each CPU; powers of two, set before the first probe. */
 u32 gl_nr_rows;
+u32 gl_nr_groups;
 
 static int init_one(int nr)
 {
@@ -29,22 +31,25 @@ static int init_one(int nr)
 	per_cpu(gl_cpu_ptr, nr) = cpu;
 	cpu->tag = kvzalloc_node(gl_nr_rows, GFP_KERNEL, cpu_to_node(nr));
 	cpu->row = vzalloc_node(array_size(gl_nr_rows, sizeof(*cpu->row)), cpu_to_node(nr));
-	return cpu->tag && cpu->row ? 0 : -ENOMEM;
+	cpu->group = vzalloc_node(array_size(gl_nr_groups, sizeof(*cpu->group)), cpu_to_node(nr));
+	return cpu->tag && cpu->row && cpu->group ? 0 : -ENOMEM;
 }
 
 /**
  * gl_cpu_init() - allocate the state of every possible CPU
  * @max_locks: rows for each
+ * @max_groups: groups for each
  *
  * Context: process; may sleep.
  *
  * Return: 0 or -ENOMEM, and then nothing is left.
  */
-int gl_cpu_init(u32 max_locks)
+int gl_cpu_init(u32 max_locks, u32 max_groups)
 {
 	int nr, err;
 
 	gl_nr_rows = roundup_pow_of_two(max_locks);
+	gl_nr_groups = roundup_pow_of_two(max_groups);
 	for_each_possible_cpu(nr) {
 		err = init_one(nr);
 		if (err) {
@@ -70,6 +75,7 @@ void gl_cpu_exit(void)
 		if (!cpu)
 			continue;
 		per_cpu(gl_cpu_ptr, nr) = NULL;
+		vfree(cpu->group);
 		vfree(cpu->row);
 		kvfree(cpu->tag);
 		kvfree(cpu);
@@ -86,5 +92,6 @@ void gl_cpu_exit(void)
 u64 gl_cpu_bytes(void)
 {
 	return (u64)num_possible_cpus() *
-	       (sizeof(struct gl_cpu) + (u64)gl_nr_rows * (sizeof(struct gl_row) + sizeof(u8)));
+	       (sizeof(struct gl_cpu) + (u64)gl_nr_rows * (sizeof(struct gl_row) + sizeof(u8)) +
+		(u64)gl_nr_groups * sizeof(struct gl_group));
 }

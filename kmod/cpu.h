@@ -78,6 +78,50 @@ struct gl_total {
 };
 
 /**
+ * struct gl_group_sums - counters of ended waits, on one CPU
+ */
+struct gl_group_sums {
+	/** @ended: waits */
+	local_t ended;
+	/** @failed: of those, without the lock */
+	local_t failed;
+	/** @total_ns: their sum; ns */
+	local_t total_ns;
+	/** @max_ns: the longest; ns */
+	local_t max_ns;
+};
+
+/**
+ * struct gl_group - ended waits of one kind of a task, for an owner or in a cgroup
+ */
+struct gl_group {
+	/** @key: gl_group_key(); 0: free. Claimed once, never freed */
+	local_t key;
+	/** @tag: task: its start time; cgroup: its id; else 0 */
+	u64 tag;
+	/** @sums: its counters */
+	struct gl_group_sums sums;
+	/** @comm: task: its name at its last wait */
+	char comm[GL_COMM_LEN];
+} __aligned(64);
+
+/**
+ * struct gl_caller - ended waits of one kind from one place in the code
+ */
+struct gl_caller {
+	/** @key: hash of kind and frames; 0: free. Claimed once, never freed */
+	local_t key;
+	/** @sums: its counters */
+	struct gl_group_sums sums;
+	/** @kind: enum gl_kind */
+	u32 kind;
+	/** @nr_frames: frames; 0 until they are written */
+	u32 nr_frames;
+	/** @frame: return addresses, innermost first */
+	unsigned long frame[GL_CALLER_FRAMES];
+};
+
+/**
  * struct gl_spin - a wait for a spinning lock
  */
 struct gl_spin {
@@ -113,6 +157,12 @@ struct gl_cpu {
 	local_t nr_hists;
 	/** @hist: those, in the order given */
 	struct gl_hist hist[GL_NR_HISTS];
+	/** @group_other: [by - 1][kind] waits that are in no group */
+	struct gl_group_sums group_other[GL_NR_BY][GL_NR_COUNTED_KINDS];
+	/** @caller: open-addressing hash of callers */
+	struct gl_caller caller[GL_NR_CALLERS];
+	/** @group: [gl_nr_groups] open-addressing hash of groups */
+	struct gl_group *group;
 	/** @tag: [gl_nr_rows] 8 bits of the hash of each row's key; 0: free, or being claimed */
 	u8 *tag;
 	/** @row: [gl_nr_rows] open-addressing hash of rows, in groups of GL_WORD_TAGS */
@@ -172,9 +222,32 @@ static __always_inline void gl_cpu_leave(struct gl_cpu *cpu, enum gl_level level
 	cpu->busy[level] = 0;
 }
 
-extern u32 gl_nr_rows;
+/**
+ * gl_raise() - raise a maximum
+ * @max: the maximum
+ * @value: what it is to be at least; an interrupt that raises it meanwhile makes
+ *         us look again
+ *
+ * Context: any, preemption disabled, on the CPU that owns @max.
+ */
+static __always_inline void gl_raise(local_t *max, unsigned long value)
+{
+	unsigned long old = local_read(max);
+	int try;
 
-int gl_cpu_init(u32 max_locks);
+	for (try = 0; try < GL_NR_LEVELS && value > old; try++) {
+		unsigned long seen = local_cmpxchg(max, old, value);
+
+		if (seen == old)
+			return;
+		old = seen;
+	}
+}
+
+extern u32 gl_nr_rows;
+extern u32 gl_nr_groups;
+
+int gl_cpu_init(u32 max_locks, u32 max_groups);
 void gl_cpu_exit(void);
 u64 gl_cpu_bytes(void);
 

@@ -60,6 +60,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	seq_printf(m, "table.wait_slots %u\n", gl_waits.nr_slots);
 	seq_printf(m, "table.wait_bytes %llu\n", gl_waittab_bytes(&gl_waits));
 	seq_printf(m, "table.lock_rows_per_cpu %u\n", gl_nr_rows);
+	seq_printf(m, "table.groups_per_cpu %u\n", gl_nr_groups);
 	seq_printf(m, "table.lock_bytes %llu\n", gl_cpu_bytes());
 	seq_printf(m, "table.episode_bytes %llu\n", gl_episodes_bytes());
 	return 0;
@@ -279,6 +280,7 @@ static const struct {
 	{ "locks",	&locks_fops },
 	{ "waits.bin",	&binary_fops, GL_RECORD_WAIT },
 	{ "locks.bin",	&binary_fops, GL_RECORD_LOCK },
+	{ "groups.bin",	&binary_fops, GL_RECORD_GROUP },
 };
 
 static void say_why(const struct dentry *failed)

@@ -21,6 +21,8 @@ GL_EVENT(ENDS_UNMATCHED,	"events.ends_unmatched")
 GL_EVENT(CLOCK_CLAMPED,		"events.clock_clamped")
 /* staged futex slots given to another task */
 GL_EVENT(SLOTS_STOLEN,		"events.slots_stolen")
+/* ended waits in `other` since their group found no row */
+GL_EVENT(GROUPS_FULL,		"events.groups_full")
 /* begin: no place in the wait table */
 GL_EVENT(LOST_NO_SLOT,		"lost.no_slot")
 /* begin: a futex sleep without its arguments */

@@ -39,6 +39,25 @@
 #define GL_HOT_ENDS		16
 #define GL_NR_HISTS		64
 
+/*
+ * Groups a CPU (tasks, owners, cgroups, each by kind); a parameter at load. A
+ * group takes a cache line.
+ */
+#define GL_DEFAULT_MAX_GROUPS	2048
+#define GL_LEAST_MAX_GROUPS	16
+#define GL_MOST_MAX_GROUPS	65536
+
+/* Groups looked at before a wait folds into `other`. */
+#define GL_GROUP_WINDOW		16
+
+/* Callers a CPU, the frames kept of each, and how many are looked at. */
+#define GL_NR_CALLERS		256
+#define GL_CALLER_FRAMES	8
+#define GL_CALLER_WINDOW	8
+
+/* A stack is looked at when a wait is at least so long: 1 ms. */
+#define GL_DEFAULT_CALLER_NS	1000000
+
 /* With the defaults: what is there once, and what for each CPU. */
 #define GL_MOST_TABLE_BYTES	(10U << 20)
 #define GL_MOST_CPU_BYTES	(512U << 10)
@@ -67,6 +86,9 @@
 
 /* Merged lock rows that one snapshot shows: 32 MB of records, and a quarter spare. */
 #define GL_MAX_LOCK_RECORDS	65536
+
+/* Merged groups that one snapshot shows: 8 MB of records, and a quarter spare. */
+#define GL_MAX_GROUP_RECORDS	16384
 
 /* Frames of a sleeper's stack that are searched for its slow path. */
 #define GL_STACK_DEPTH		24

@@ -18,6 +18,7 @@
 #include "cpu.h"
 #include "debugfs.h"
 #include "episode.h"
+#include "group.h"
 #include "limits.h"
 #include "probe.h"
 #include "snapshot.h"
@@ -30,6 +31,13 @@ MODULE_PARM_DESC(max_waits, "waits in flight that are recorded at once (16 to 10
 static unsigned int max_locks = GL_DEFAULT_MAX_LOCKS;
 module_param(max_locks, uint, 0444);
 MODULE_PARM_DESC(max_locks, "locks counted apart, for each CPU (16 to 65536); the rest is `other`");
+
+static unsigned int max_groups = GL_DEFAULT_MAX_GROUPS;
+module_param(max_groups, uint, 0444);
+MODULE_PARM_DESC(max_groups, "tasks, owners and cgroups counted apart, for each CPU (16 to 65536)");
+
+module_param_named(caller_ns, gl_caller_ns, ulong, 0644);
+MODULE_PARM_DESC(caller_ns, "look at the stack of waits that last so long; 0: never");
 
 bool gl_enabled = true;
 module_param_named(enabled, gl_enabled, bool, 0644);
@@ -60,6 +68,30 @@ static const struct kernel_param_ops reset_ops = { .set = set_reset };
 module_param_cb(reset, &reset_ops, NULL, 0200);
 MODULE_PARM_DESC(reset, "write 1: zero the counters; waits in flight stay");
 
+/*
+ * What is counted can be changed at any time: then all counting starts afresh, so
+ * that groups and totals are of the same waits.
+ */
+static int set_by(const char *text, const struct kernel_param *kp)
+{
+	bool old = *(bool *)kp->arg;
+	int err = param_set_bool(text, kp);
+
+	if (err || !loaded || *(bool *)kp->arg == old)
+		return err;
+	return gl_count_reset();
+}
+
+static const struct kernel_param_ops by_ops = { .set = set_by, .get = param_get_bool };
+module_param_cb(by_task, &by_ops, &gl_by_task, 0644);
+MODULE_PARM_DESC(by_task, "count ended waits by the task that waited");
+module_param_cb(by_owner, &by_ops, &gl_by_owner, 0644);
+MODULE_PARM_DESC(by_owner, "count ended waits by the task that held the lock when they began");
+module_param_cb(by_cgroup, &by_ops, &gl_by_cgroup, 0644);
+MODULE_PARM_DESC(by_cgroup, "count ended waits by the cgroup of the task that waited");
+module_param_cb(by_caller, &by_ops, &gl_by_caller, 0644);
+MODULE_PARM_DESC(by_caller, "count ended waits by the code that asked for the lock");
+
 static int check_range(const char *name, unsigned int value, unsigned int least, unsigned int most)
 {
 	if (value >= least && value <= most)
@@ -71,7 +103,8 @@ static int check_range(const char *name, unsigned int value, unsigned int least,
 static int check_parameters(void)
 {
 	return check_range("max_waits", max_waits, GL_LEAST_MAX_WAITS, GL_MOST_MAX_WAITS) ?:
-	       check_range("max_locks", max_locks, GL_LEAST_MAX_LOCKS, GL_MOST_MAX_LOCKS);
+	       check_range("max_locks", max_locks, GL_LEAST_MAX_LOCKS, GL_MOST_MAX_LOCKS) ?:
+	       check_range("max_groups", max_groups, GL_LEAST_MAX_GROUPS, GL_MOST_MAX_GROUPS);
 }
 
 static int make_tables(void)
@@ -80,7 +113,7 @@ static int make_tables(void)
 
 	if (err)
 		return err;
-	err = gl_cpu_init(max_locks);
+	err = gl_cpu_init(max_locks, max_groups);
 	if (err)
 		gl_waittab_exit(&gl_waits);
 	return err;
@@ -107,7 +140,7 @@ static int __init gridlock_init(void)
 		return err;
 	err = make_tables();
 	if (err) {
-		pr_err("no memory for the tables: load it with smaller max_waits and max_locks\n");
+		pr_err("no memory for the tables: load it with smaller max_waits, max_locks and max_groups\n");
 		return err;
 	}
 	gl_snapshot_init();

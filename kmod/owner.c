@@ -20,6 +20,7 @@
 #include <linux/sched.h>
 #include <linux/semaphore.h>
 #include <linux/string.h>
+#include <linux/threads.h>
 #include <linux/uaccess.h>
 
 /* mutex.h: WAITERS 1, HANDOFF 2, PICKUP 4: handed to the task it names */
@@ -151,6 +152,57 @@ static void read_semaphore(u64 lock, struct gl_owner *owner)
 #else
 	owner->state = GL_OWNER_NONE;
 #endif
+}
+
+/* The word that names the owner of a lock of this kind; 0: none does so for sure. */
+static __always_inline u64 owner_word(u32 kind, u64 lock)
+{
+#ifdef CONFIG_PREEMPT_RT
+	if (kind == GL_KIND_RWLOCK_RT_R || kind == GL_KIND_RWLOCK_RT_W)
+		return lock + offsetof(struct rwbase_rt, rtmutex.owner);
+#else
+	if (kind == GL_KIND_MUTEX)
+		return lock + offsetof(struct mutex, owner);
+	if (kind == GL_KIND_RWSEM_R || kind == GL_KIND_RWSEM_W)
+		return lock + offsetof(struct rw_semaphore, owner);
+#endif
+	return kind == GL_KIND_RTMUTEX ? lock + offsetof(struct rt_mutex_base, owner) : 0;
+}
+
+/**
+ * gl_owner_peek() - who holds a lock that the current task begins to wait for
+ * @kind: enum gl_kind
+ * @lock: its address
+ * @tid: gets the owner's number; left alone if unknown
+ * @tgid: gets its process
+ *
+ * A moment's view, to count waits by it and never to prove anything. All kinds
+ * keep flags in the low three bits at most, and of a reader's lock one that says
+ * that its name is no owner's.
+ *
+ * Context: any, preemption disabled.
+ */
+notrace void gl_owner_peek(u32 kind, u64 lock, s32 *tid, s32 *tgid)
+{
+	u64 address = owner_word(kind, lock);
+	const struct task_struct *task;
+	unsigned long word;
+	pid_t pids[2];
+
+	if (!address || !peek(address, &word))
+		return;
+	if ((kind == GL_KIND_RWSEM_R || kind == GL_KIND_RWSEM_W) && word & GL_RWSEM_READER_OWNED)
+		return;
+	task = (void *)(word & ~GL_MUTEX_BITS);
+	if (!task || task == current ||
+	    copy_from_kernel_nofault(&pids[0], &task->pid, sizeof(pids[0])) ||
+	    copy_from_kernel_nofault(&pids[1], &task->tgid, sizeof(pids[1])))
+		return;
+	/* Nonsense was no task. */
+	if (pids[0] <= 0 || pids[0] > PID_MAX_LIMIT || pids[1] <= 0 || pids[1] > PID_MAX_LIMIT)
+		return;
+	*tid = pids[0];
+	*tgid = pids[1];
 }
 
 /**

@@ -20,6 +20,22 @@
 #include "event.h"
 #include "limits.h"
 
+/** struct snapshot_type - a kind of snapshot */
+struct snapshot_type {
+	/** @record_size: bytes of a record */
+	size_t record_size;
+	/** @size: records there are now */
+	u64 (*size)(void);
+	/** @fill: write them; 0 or -ENOMEM */
+	int (*fill)(struct gl_snapshot *snap, u64 room);
+};
+
+static const struct snapshot_type types[] = {
+	[GL_RECORD_WAIT] = { sizeof(struct gl_wait_record), gl_waits_size, gl_waits_fill },
+	[GL_RECORD_LOCK] = { sizeof(struct gl_lock_record), gl_rows_size, gl_rows_fill },
+	[GL_RECORD_GROUP] = { sizeof(struct gl_group_record), gl_groups_size, gl_groups_fill },
+};
+
 static atomic_t nr_open = ATOMIC_INIT(0);
 static siphash_key_t id_key;
 static u64 load_id;
@@ -115,8 +131,7 @@ static void fill_header(struct gl_snapshot *snap, u32 record_type)
 		.magic = GL_ABI_MAGIC,
 		.version = GL_ABI_VERSION,
 		.header_size = sizeof(struct gl_header),
-		.record_size = record_type == GL_RECORD_WAIT ? sizeof(struct gl_wait_record) :
-							       sizeof(struct gl_lock_record),
+		.record_size = types[record_type].record_size,
 		.record_type = record_type,
 		.load_id = load_id,
 		.clock_id = 1,
@@ -130,20 +145,19 @@ static u64 nr_events(void)
 }
 
 /* Room for what there is and for what may come meanwhile. */
-static struct gl_snapshot *alloc_snapshot(u32 record_type, u64 *room_ret)
+static struct gl_snapshot *alloc_snapshot(const struct snapshot_type *type, u64 *room_ret)
 {
-	size_t record = record_type == GL_RECORD_WAIT ? sizeof(struct gl_wait_record) :
-							sizeof(struct gl_lock_record);
-	u64 now = record_type == GL_RECORD_WAIT ? gl_waits_size() : gl_rows_size();
+	u64 now = type->size();
 
 	*room_ret = now + now / 4 + 64;
-	return kvzalloc(size_add(sizeof(struct gl_snapshot), array_size(*room_ret, record)),
+	return kvzalloc(size_add(sizeof(struct gl_snapshot),
+				 array_size(*room_ret, type->record_size)),
 			GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 }
 
 /**
  * gl_snapshot_take() - copy a table
- * @record_type: GL_RECORD_WAIT or GL_RECORD_LOCK
+ * @record_type: GL_RECORD_*
  *
  * Context: process; may sleep.
  *
@@ -158,7 +172,7 @@ struct gl_snapshot *gl_snapshot_take(u32 record_type)
 
 	if (!atomic_add_unless(&nr_open, 1, GL_MAX_SNAPSHOTS))
 		return ERR_PTR(-EBUSY);
-	snap = alloc_snapshot(record_type, &room);
+	snap = alloc_snapshot(&types[record_type], &room);
 	if (!snap) {
 		atomic_dec(&nr_open);
 		return ERR_PTR(-ENOMEM);
@@ -166,7 +180,7 @@ struct gl_snapshot *gl_snapshot_take(u32 record_type)
 	fill_header(snap, record_type);
 	snap->header.taken_at_ns = ktime_get_mono_fast_ns();
 	before = nr_events();
-	err = record_type == GL_RECORD_WAIT ? gl_waits_fill(snap, room) : gl_rows_fill(snap, room);
+	err = types[record_type].fill(snap, room);
 	if (err) {
 		gl_snapshot_free(snap);
 		return ERR_PTR(err);

@@ -41,5 +41,7 @@ u64 gl_waits_size(void);
 int gl_waits_fill(struct gl_snapshot *snap, u64 room);
 u64 gl_rows_size(void);
 int gl_rows_fill(struct gl_snapshot *snap, u64 room);
+u64 gl_groups_size(void);
+int gl_groups_fill(struct gl_snapshot *snap, u64 room);
 
 #endif /* _GL_SNAPSHOT_H */

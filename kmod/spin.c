@@ -10,8 +10,16 @@
 #include <linux/timekeeping.h>
 
 #include "count.h"
+#include "end.h"
 #include "event.h"
 #include "probe.h"
+
+/* Softirqs are served by tasks on PREEMPT_RT. */
+static __always_inline bool is_task(enum gl_level level)
+{
+	return level == GL_LEVEL_TASK ||
+	       (IS_ENABLED(CONFIG_PREEMPT_RT) && level == GL_LEVEL_SOFTIRQ);
+}
 
 static __always_inline struct gl_resource resource_of(const struct gl_spin *spin)
 {
@@ -115,19 +123,19 @@ static __always_inline struct gl_spin *find(struct gl_cpu *cpu, enum gl_level le
 notrace bool gl_spin_end(struct gl_cpu *cpu, enum gl_level level, u64 lock, int ret)
 {
 	struct gl_spin *spin = find(cpu, level, lock);
-	struct gl_resource res;
-	s64 wait_ns;
+	struct gl_ended ended;
 
 	if (!spin)
 		return false;
-	wait_ns = ktime_get_mono_fast_ns() - spin->begin_ns;
-	if (wait_ns < 0) {
-		wait_ns = 0;
-		gl_event_inc(GL_EVENT_CLOCK_CLAMPED);
-	}
-	res = resource_of(spin);
+	ended = (struct gl_ended){
+		.res = resource_of(spin),
+		.begin_ns = spin->begin_ns,
+		.ret = ret,
+		.flags = GL_WAIT_SPINNING,
+		.in_task = is_task(level),
+	};
 	set(spin, 0, 0);
-	gl_count_end(cpu, &res, wait_ns, ret < 0);
+	gl_end(cpu, &ended);
 	return true;
 }
 

@@ -11,7 +11,10 @@
 #include <linux/timekeeping.h>
 
 #include "count.h"
+#include "end.h"
 #include "event.h"
+#include "group.h"
+#include "owner.h"
 #include "probe.h"
 
 struct gl_waittab gl_waits;
@@ -36,16 +39,19 @@ static __always_inline struct gl_resource resource_of(const struct gl_slot *slot
 /* Close a live slot of ours that has been found. */
 static __always_inline void close_wait(struct gl_cpu *cpu, struct gl_slot *slot, int ret)
 {
-	struct gl_resource res = resource_of(slot);
-	s64 wait_ns = ktime_get_mono_fast_ns() - slot->begin_ns;
+	struct gl_ended ended = {
+		.res = resource_of(slot),
+		.begin_ns = slot->begin_ns,
+		.owner_tid = slot->owner_tid,
+		.owner_tgid = slot->owner_tgid,
+		.ret = ret,
+		.flags = slot->flags,
+		.in_task = true,
+	};
 
-	if (wait_ns < 0) {
-		wait_ns = 0;
-		gl_event_inc(GL_EVENT_CLOCK_CLAMPED);
-	}
 	if (gl_waittab_lock_own(&gl_waits, slot, me()))
 		gl_waittab_retire(&gl_waits, slot, me());
-	gl_count_end(cpu, &res, wait_ns, ret < 0);
+	gl_end(cpu, &ended);
 }
 
 /* Give up a slot of ours: a wait whose end was missed, or a staged one. */
@@ -158,6 +164,8 @@ notrace void gl_wait_begin(struct gl_cpu *cpu, u32 kind, u64 lock, u16 flags)
 	slot->lock = lock;
 	slot->kind = kind;
 	slot->flags = flags;
+	if (READ_ONCE(gl_by_owner))
+		gl_owner_peek(kind, lock, &slot->owner_tid, &slot->owner_tgid);
 	slot->phase = GL_SLOT_LIVE;
 	slot->begin_ns = ktime_get_mono_fast_ns();
 	gl_slot_unlock(slot);

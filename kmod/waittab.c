@@ -155,6 +155,8 @@ static __always_inline void fill_waiter(struct gl_slot *slot, const struct gl_wa
 	slot->start_ns = who->start_ns;
 	slot->tid = who->tid;
 	slot->futex_val = 0;
+	slot->owner_tid = 0;
+	slot->owner_tgid = 0;
 	slot->kind = 0;
 	slot->phase = GL_SLOT_DEAD;
 	slot->flags = 0;

@@ -44,6 +44,10 @@ struct gl_slot {
 	s32 tid;
 	/** @futex_val: value the caller expected in the word */
 	u32 futex_val;
+	/** @owner_tid: who held the lock when the wait began; 0: unknown */
+	s32 owner_tid;
+	/** @owner_tgid: its process */
+	s32 owner_tgid;
 	/** @kind: enum gl_kind */
 	u8 kind;
 	/** @phase: GL_SLOT_* */

@@ -40,7 +40,7 @@ survives_head() {
 copy_of_debugfs() {
 	rm -rf "$work/copy"
 	mkdir "$work/copy"
-	for file in version stats coverage locks waits locks.bin waits.bin; do
+	for file in version stats coverage locks waits locks.bin waits.bin groups.bin; do
 		cat "$debugfs/$file" >"$work/copy/$file" || return 1
 	done
 }

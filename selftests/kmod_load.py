@@ -182,11 +182,11 @@ def works_with(parameters):
 
 
 def least_tables_work():
-    works_with("max_waits=16 max_locks=16")
+    works_with("max_waits=16 max_locks=16 max_groups=16")
 
 
 def most_tables_work():
-    works_with("max_waits=1048576 max_locks=65536")
+    works_with("max_waits=1048576 max_locks=65536 max_groups=65536")
 
 
 def futex_probes_can_be_left_out():
@@ -204,7 +204,8 @@ def is_refused(parameters, sentence):
 
 
 def tables_out_of_range_are_refused():
-    for name, least, most in (("max_waits", 16, 1048576), ("max_locks", 16, 65536)):
+    for name, least, most in (("max_waits", 16, 1048576), ("max_locks", 16, 65536),
+                             ("max_groups", 16, 65536)):
         for value in (0, least - 1, most + 1):
             is_refused(f"{name}={value}",
                        f"{name}={value} is out of range: it goes from {least} to {most}")

@@ -10,10 +10,11 @@ import mmap
 import os
 import re
 import signal
+import threading
 
 from gltest import (RT, Scenario, claim, gridlock, need_kernel_locks, need_module, run, wait_until,
                     wchan)
-from kmod_count import LOCK, read_locks, read_waits, reload, stats
+from kmod_count import LOCK, claim_exact, read_locks, read_waits, reload, stats, storm
 
 LIBC = ctypes.CDLL(None)
 SYS_FUTEX, FUTEX_WAIT_PRIVATE = 202, 128
@@ -115,8 +116,41 @@ def tables_fit_their_memory():
     claim(4096 * 80 <= each <= 512 << 10, f"locks take {each} bytes a CPU")
 
 
+def stage(started, end):
+    """A call that finds another value in the word and does not sleep: its slot stays."""
+    word = ctypes.c_uint32(1)
+    for _ in range(20):
+        LIBC.syscall(SYS_FUTEX, ctypes.byref(word), FUTEX_WAIT_PRIVATE, 0, None)
+    os.write(started, b".")
+    os.read(end, 1)
+
+
+def sums_are_exact_while_slots_are_stolen():
+    """Ten times more tasks with a slot that they do not use than the table has."""
+    reload("max_waits=16")
+    slots = stats()["table.wait_slots"]
+    (ready, started), (end, ender) = os.pipe(), os.pipe()
+    threads = [threading.Thread(target=stage, args=(started, end)) for _ in range(10 * slots)]
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            claim(os.read(ready, 1), "a thread did not start")
+        storm()
+        claim(stats()["events.slots_stolen"] >= slots,
+              f"{stats()['events.slots_stolen']} slots were stolen")
+        claim_exact()
+    finally:
+        os.close(ender)
+        for thread in threads:
+            thread.join()
+    claim_exact()
+    reload()
+
+
 TESTS = [futex_names_its_process, one_address_of_two_processes_is_two_futexes,
-         hot_lock_has_a_histogram, lock_that_is_not_hot_has_none, tables_fit_their_memory]
+         hot_lock_has_a_histogram, lock_that_is_not_hot_has_none, tables_fit_their_memory,
+         sums_are_exact_while_slots_are_stolen]
 
 
 def need_both():

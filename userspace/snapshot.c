@@ -15,6 +15,7 @@
 #define MIN_HEADER_SIZE	offsetof(struct gl_header, __reserved)
 #define MIN_WAIT_SIZE	sizeof(struct gl_wait_record)
 #define MIN_LOCK_SIZE	sizeof(struct gl_lock_record)
+#define MIN_GROUP_SIZE	sizeof(struct gl_group_record)
 
 /* Copy the part of a record that both sides know; the rest is zero. */
 static void copy_known(void *to, size_t to_size, const void *from, size_t from_size)
@@ -25,9 +26,20 @@ static void copy_known(void *to, size_t to_size, const void *from, size_t from_s
 	memset((char *)to + known, 0, to_size - known);
 }
 
+static size_t min_record_size(uint32_t type)
+{
+	switch (type) {
+	case GL_RECORD_WAIT:
+		return MIN_WAIT_SIZE;
+	case GL_RECORD_LOCK:
+		return MIN_LOCK_SIZE;
+	default:
+		return MIN_GROUP_SIZE;
+	}
+}
+
 static int decode_header(const void *data, size_t size, uint32_t type, struct gl_header *ret)
 {
-	size_t min_record = type == GL_RECORD_WAIT ? MIN_WAIT_SIZE : MIN_LOCK_SIZE;
 	struct gl_header head;
 
 	if (size < sizeof(head.magic))
@@ -40,7 +52,7 @@ static int decode_header(const void *data, size_t size, uint32_t type, struct gl
 	if (head.version != GL_ABI_VERSION)
 		return -EPROTONOSUPPORT;
 	if (head.record_type != type || head.header_size < MIN_HEADER_SIZE ||
-	    head.record_size < min_record || head.record_size % 8)
+	    head.record_size < min_record_size(type) || head.record_size % 8)
 		return -EPROTONOSUPPORT;
 	if (size < head.header_size)
 		return -EMSGSIZE;
@@ -64,6 +76,14 @@ static void sanitize_wait(struct gl_wait_record *r)
 static void sanitize_lock(struct gl_lock_record *r)
 {
 	r->name[GL_NAME_LEN - 1] = '\0';
+	if (r->kind >= GL_NR_KINDS)
+		r->kind = GL_KIND_UNKNOWN;
+}
+
+static void sanitize_group(struct gl_group_record *r)
+{
+	r->comm[GL_COMM_LEN - 1] = '\0';
+	r->stack[GL_STACK_LEN - 1] = '\0';
 	if (r->kind >= GL_NR_KINDS)
 		r->kind = GL_KIND_UNKNOWN;
 }
@@ -106,12 +126,17 @@ int snapshot_decode(const void *data, size_t size, uint32_t type, struct snapsho
 	at = (const char *)data + head.header_size;
 	if (type == GL_RECORD_WAIT)
 		s->waits = xcalloc(s->nr + 1, sizeof(*s->waits));
-	else
+	else if (type == GL_RECORD_LOCK)
 		s->locks = xcalloc(s->nr + 1, sizeof(*s->locks));
+	else
+		s->groups = xcalloc(s->nr + 1, sizeof(*s->groups));
 	for (size_t i = 0; i < s->nr; i++, at += head.record_size) {
 		if (s->waits) {
 			copy_known(&s->waits[i], sizeof(*s->waits), at, head.record_size);
 			sanitize_wait(&s->waits[i]);
+		} else if (s->groups) {
+			copy_known(&s->groups[i], sizeof(*s->groups), at, head.record_size);
+			sanitize_group(&s->groups[i]);
 		} else {
 			copy_known(&s->locks[i], sizeof(*s->locks), at, head.record_size);
 			sanitize_lock(&s->locks[i]);
@@ -129,6 +154,7 @@ void snapshot_free(struct snapshot *s)
 		return;
 	free(s->waits);
 	free(s->locks);
+	free(s->groups);
 	free(s->by_tid);
 	free(s);
 }

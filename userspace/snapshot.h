@@ -21,6 +21,8 @@ struct snapshot {
 	struct gl_wait_record *waits;
 	/** @locks: [nr] with record type GL_RECORD_LOCK; else NULL */
 	struct gl_lock_record *locks;
+	/** @groups: [nr] with record type GL_RECORD_GROUP; else NULL */
+	struct gl_group_record *groups;
 	/** @nr: records */
 	size_t nr;
 	/** @by_tid: [nr] indices into waits, by tid, then by begin_ns descending */
@@ -30,7 +32,7 @@ struct snapshot {
 /**
  * snapshot_decode() - validate and copy a file's bytes
  * @data: [size] the file
- * @type: GL_RECORD_WAIT or GL_RECORD_LOCK
+ * @type: GL_RECORD_*
  * @ret: set to the snapshot on success; free with snapshot_free()
  *
  * Return: 0; -EBADMSG: not such a file; -EPROTONOSUPPORT: a version or record

@@ -77,11 +77,16 @@ int source_read(const char *name, char **ret, size_t *size_ret)
 
 int source_snapshot(uint32_t type, struct snapshot **ret)
 {
+	static const char *const names[] = {
+		[GL_RECORD_WAIT] = "waits.bin",
+		[GL_RECORD_LOCK] = "locks.bin",
+		[GL_RECORD_GROUP] = "groups.bin",
+	};
 	size_t size;
 	char *data;
 	int err;
 
-	err = source_read(type == GL_RECORD_WAIT ? "waits.bin" : "locks.bin", &data, &size);
+	err = source_read(names[type], &data, &size);
 	if (err)
 		return err;
 	err = snapshot_decode(data, size, type, ret);

@@ -72,6 +72,7 @@ enum gl_kind {
 /* What a file's records are (gl_header.record_type). */
 #define GL_RECORD_WAIT		1
 #define GL_RECORD_LOCK		2
+#define GL_RECORD_GROUP		3
 
 /* gl_header.flags */
 #define GL_FILE_ADDRESSES	(1U << 0)	/* kernel addresses are shown */
@@ -200,7 +201,15 @@ struct gl_wait_record {
 /* gl_lock_record.row: what a row of locks.bin counts */
 #define GL_ROW_TOTAL	1	/* all waits of a kind, counted apart from the rows */
 #define GL_ROW_LOCK	2	/* one lock of a kind */
-#define GL_ROW_OTHER	3	/* the locks of a kind that found no row of their own */
+#define GL_ROW_OTHER	3	/* the locks (groups) of a kind that found no row of their own */
+#define GL_ROW_GROUP	4	/* groups.bin: one task, owner, cgroup or caller of a kind */
+
+/* gl_group_record.by: what the waits are grouped by; 0 in TOTAL rows */
+#define GL_BY_TASK	1	/* who waited; waits of interrupts are `other` */
+#define GL_BY_OWNER	2	/* who held the lock when the wait began; unknown: `other` */
+#define GL_BY_CGROUP	3	/* the cgroup of who waited, in the unified hierarchy */
+#define GL_BY_CALLER	4	/* who called for the lock; below the threshold: `other` */
+#define GL_NR_BY	4
 
 /* Bucket n: 2^n <= ns < 2^(n+1); the first takes 0, the last the rest. */
 #define GL_NR_BUCKETS	40
@@ -251,6 +260,45 @@ struct gl_lock_record {
 	__u64 hist[GL_NR_BUCKETS];
 	/** @name: symbol of a static lock, NUL-terminated; empty if unknown */
 	char name[GL_NAME_LEN];
+};
+
+#define GL_STACK_LEN	376
+
+/**
+ * struct gl_group_record - ended waits of one kind, grouped (groups.bin)
+ *
+ * At quiescence, for each kind and each dimension that is counted: the sum over
+ * its GROUP and OTHER rows equals the kind's TOTAL row.
+ */
+struct gl_group_record {
+	/** @nr_ended: waits that ended, failed ones included */
+	__u64 nr_ended;
+	/** @nr_failed: of those, without the lock (ret < 0) */
+	__u64 nr_failed;
+	/** @total_ns: sum of those waits; ns */
+	__u64 total_ns;
+	/** @max_ns: the longest; ns */
+	__u64 max_ns;
+	/** @start_ns: TASK: its start time; ns since boot (as /proc's starttime) */
+	__u64 start_ns;
+	/** @cgroup_id: CGROUP: its id (the inode of its folder) */
+	__u64 cgroup_id;
+	/** @row: GL_ROW_TOTAL, GL_ROW_GROUP or GL_ROW_OTHER */
+	__u32 row;
+	/** @by: GL_BY_* */
+	__u32 by;
+	/** @kind: enum gl_kind */
+	__u32 kind;
+	/** @tid: TASK, OWNER: its number in the initial PID namespace */
+	__s32 tid;
+	/** @tgid: TASK, OWNER: its process */
+	__s32 tgid;
+	/** @nr_frames: CALLER: names in @stack, and those that did not fit */
+	__u32 nr_frames;
+	/** @comm: TASK: its name at its last wait; OWNER: now, empty if gone */
+	char comm[GL_COMM_LEN];
+	/** @stack: CALLER: "symbol+0xoffset" each, blanks between, innermost first */
+	char stack[GL_STACK_LEN];
 };
 
 #endif /* _UAPI_GRIDLOCK_H */

@@ -36,6 +36,13 @@ static void claim_lock(const struct gl_lock_record *r)
 	claim(is_terminated(r->name, sizeof(r->name)));
 }
 
+static void claim_group(const struct gl_group_record *r)
+{
+	claim(r->kind < GL_NR_KINDS);
+	claim(is_terminated(r->comm, sizeof(r->comm)));
+	claim(is_terminated(r->stack, sizeof(r->stack)));
+}
+
 /* Each row is found by its thread, once, the youngest first. */
 static void claim_index(const struct snapshot *s)
 {
@@ -77,10 +84,13 @@ static void decode(const uint8_t *data, size_t size, uint32_t type)
 		return;
 	}
 	claim_fits(s, size);
-	claim(!s->waits == (type == GL_RECORD_LOCK) && !s->locks == (type == GL_RECORD_WAIT));
+	claim(!s->waits == (type != GL_RECORD_WAIT) && !s->locks == (type != GL_RECORD_LOCK) &&
+	      !s->groups == (type != GL_RECORD_GROUP));
 	for (size_t i = 0; i < s->nr; i++) {
 		if (s->waits)
 			claim_wait(&s->waits[i]);
+		else if (s->groups)
+			claim_group(&s->groups[i]);
 		else
 			claim_lock(&s->locks[i]);
 	}
@@ -89,10 +99,11 @@ static void decode(const uint8_t *data, size_t size, uint32_t type)
 	snapshot_free(s);
 }
 
-/** LLVMFuzzerTestOneInput() - libFuzzer's entry: decode one file as both kinds */
+/** LLVMFuzzerTestOneInput() - libFuzzer's entry: decode one file as every kind */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	decode(data, size, GL_RECORD_WAIT);
 	decode(data, size, GL_RECORD_LOCK);
+	decode(data, size, GL_RECORD_GROUP);
 	return 0;
 }

@@ -28,6 +28,11 @@
 	X(nr_failed, 40) X(nr_lost, 48) X(total_ns, 56) X(min_ns, 64) X(max_ns, 72)        \
 	X(row, 80) X(kind, 84) X(flags, 88) X(tgid, 92) X(hist, 96) X(name, 416)
 
+#define GROUP_FIELDS(X)                                                                   \
+	X(nr_ended, 0) X(nr_failed, 8) X(total_ns, 16) X(max_ns, 24) X(start_ns, 32)       \
+	X(cgroup_id, 40) X(row, 48) X(by, 52) X(kind, 56) X(tid, 60) X(tgid, 64)           \
+	X(nr_frames, 68) X(comm, 72) X(stack, 88)
+
 TEST(header_fields_stay_where_they_are)
 {
 	struct gl_header h;
@@ -70,6 +75,20 @@ TEST(lock_fields_stay_where_they_are)
 	EXPECT_EQ(480, sum);
 }
 
+TEST(group_fields_stay_where_they_are)
+{
+	struct gl_group_record r;
+	size_t sum = 0;
+
+#define CHECK(field, offset)					\
+	EXPECT_EQ(offset, offsetof(struct gl_group_record, field));	\
+	sum += sizeof(r.field);
+	GROUP_FIELDS(CHECK)
+#undef CHECK
+	EXPECT_EQ(464, sizeof(r));
+	EXPECT_EQ(464, sum);
+}
+
 TEST(magic_reads_gridlock)
 {
 	const __u64 magic = GL_ABI_MAGIC;
@@ -102,6 +121,10 @@ TEST(flags_and_states_keep_their_numbers)
 	EXPECT_EQ(5, GL_OWNER_DEAD);
 	EXPECT_EQ(1, GL_ROW_TOTAL);
 	EXPECT_EQ(3, GL_ROW_OTHER);
+	EXPECT_EQ(4, GL_ROW_GROUP);
+	EXPECT_EQ(3, GL_RECORD_GROUP);
+	EXPECT_EQ(1, GL_BY_TASK);
+	EXPECT_EQ(4, GL_BY_CALLER);
 	EXPECT_EQ(40, GL_NR_BUCKETS);
 }
 
