@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * end - hands each wait that has ended on to those who count it.
+ * end - hands each wait that has ended on to those who count and tell it.
  */
 #include "end.h"
 
@@ -8,6 +8,7 @@
 
 #include "event.h"
 #include "group.h"
+#include "tell.h"
 
 /**
  * gl_end() - a wait has ended
@@ -27,4 +28,5 @@ notrace void gl_end(struct gl_cpu *cpu, struct gl_ended *ended)
 	ended->wait_ns = wait_ns;
 	gl_count_end(cpu, &ended->res, wait_ns, ended->ret < 0);
 	gl_group_end(cpu, ended);
+	gl_tell_end(ended);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * end - what is done with each wait that has ended: it is counted by kind and
- * lock, by task, owner, cgroup and caller.
+ * lock, by task, owner, cgroup and caller, and told as a trace event.
  */
 #ifndef _GL_END_H
 #define _GL_END_H

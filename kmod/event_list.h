@@ -23,6 +23,8 @@ GL_EVENT(CLOCK_CLAMPED,		"events.clock_clamped")
 GL_EVENT(SLOTS_STOLEN,		"events.slots_stolen")
 /* ended waits in `other` since their group found no row */
 GL_EVENT(GROUPS_FULL,		"events.groups_full")
+/* ended waits not traced since RCU did not watch */
+GL_EVENT(UNTOLD,		"events.untold")
 /* begin: no place in the wait table */
 GL_EVENT(LOST_NO_SLOT,		"lost.no_slot")
 /* begin: a futex sleep without its arguments */

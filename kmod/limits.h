@@ -58,6 +58,9 @@
 /* A stack is looked at when a wait is at least so long: 1 ms. */
 #define GL_DEFAULT_CALLER_NS	1000000
 
+/* A wait is told as a trace event, when somebody listens, when it is so long: 1 ms. */
+#define GL_DEFAULT_TRACE_NS	1000000
+
 /* With the defaults: what is there once, and what for each CPU. */
 #define GL_MOST_TABLE_BYTES	(10U << 20)
 #define GL_MOST_CPU_BYTES	(512U << 10)

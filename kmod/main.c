@@ -22,6 +22,7 @@
 #include "limits.h"
 #include "probe.h"
 #include "snapshot.h"
+#include "tell.h"
 #include "wait.h"
 
 static unsigned int max_waits = GL_DEFAULT_MAX_WAITS;
@@ -38,6 +39,9 @@ MODULE_PARM_DESC(max_groups, "tasks, owners and cgroups counted apart, for each 
 
 module_param_named(caller_ns, gl_caller_ns, ulong, 0644);
 MODULE_PARM_DESC(caller_ns, "look at the stack of waits that last so long; 0: never");
+
+module_param_named(trace_ns, gl_trace_ns, ulong, 0644);
+MODULE_PARM_DESC(trace_ns, "trace waits that last so long, when somebody listens to gridlock:*");
 
 bool gl_enabled = true;
 module_param_named(enabled, gl_enabled, bool, 0644);

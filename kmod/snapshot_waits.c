@@ -13,6 +13,7 @@
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 
 #include "compat.h"
 #include "cpu.h"
@@ -20,6 +21,7 @@
 #include "slowpath.h"
 #include "snapshot.h"
 #include "spin.h"
+#include "tell.h"
 #include "wait.h"
 
 /* Differs for every wait of this load: a slot's changes, then its place. */
@@ -230,6 +232,7 @@ int gl_waits_fill(struct gl_snapshot *snap, u64 room)
 			       !fill_spinning(snap, idx - gl_waits.nr_slots, &row))
 			continue;
 		cond_resched();
+		gl_tell_in_flight(&row, ktime_get_mono_fast_ns());
 		if (snap->header.nr_records == room)
 			snap->header.nr_unshown++;
 		else

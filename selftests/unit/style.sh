@@ -32,6 +32,8 @@ style() {
 	[[ $1 == kmod/* ]] || ignore+=,$IN_USER_SPACE
 	# A pointer to what a macro of the harness names is no product.
 	! grep -q FIXTURE_DATA "$1" || ignore+=,SPACING
+	# Trace events are laid out as the kernel's own are.
+	! grep -q ^TRACE_EVENT "$1" || ignore+=,OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT
 	"$checkpatch" --no-tree --strict --terse -q --show-types --no-summary \
 		--ignore "$ignore" --file "$1" 2>/dev/null || return
 	[ "$1" = kmod/compat.h ] || ! grep -n LINUX_VERSION_CODE "$1"
