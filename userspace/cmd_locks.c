@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * gridlock locks - contention since the module was loaded, by lock; columns as
- * perf lock contention prints them, ours to the right.
+ * gridlock locks - contention since the module was loaded, by lock, task, owner,
+ * cgroup or caller; columns as perf lock contention prints them, ours to the right.
  */
 #include <argp.h>
 #include <errno.h>
@@ -12,59 +12,52 @@
 
 #include "array.h"
 #include "command.h"
+#include "lock_print.h"
+#include "lock_rows.h"
 #include "snapshot.h"
 #include "source.h"
-#include "text.h"
-#include "view.h"
 #include "world.h"
-#include "xalloc.h"
 
 /** struct locks_options - the command line */
 struct locks_options {
+	struct row_filter filter;
 	const char *key;
 	unsigned long entries;
-	const char *types;
-	const char *lock;
 	const char *separator;
-	bool by_kind;
 	bool json;
+	bool stacks;
 };
 
 /** struct sort_key - a value rows can be sorted by, largest first */
 struct sort_key {
 	const char *name;
-	uint64_t (*value)(const struct gl_lock_record *row);
+	uint64_t (*value)(const struct lock_row *row);
 };
 
-static uint64_t key_contended(const struct gl_lock_record *row)
+static uint64_t key_contended(const struct lock_row *row)
 {
-	return row->nr_begun;
+	return row->contended;
 }
 
-static uint64_t key_wait_total(const struct gl_lock_record *row)
+static uint64_t key_wait_total(const struct lock_row *row)
 {
 	return row->total_ns;
 }
 
-static uint64_t key_wait_max(const struct gl_lock_record *row)
+static uint64_t key_wait_max(const struct lock_row *row)
 {
 	return row->max_ns;
 }
 
-static uint64_t key_wait_min(const struct gl_lock_record *row)
+static uint64_t key_wait_min(const struct lock_row *row)
 {
-	return row->min_ns;
-}
-
-static uint64_t key_avg_wait(const struct gl_lock_record *row)
-{
-	return row->nr_ended ? row->total_ns / row->nr_ended : 0;
+	return row->min_ns == ROW_UNKNOWN ? 0 : row->min_ns;
 }
 
 static const struct sort_key sort_keys[] = {
 	{ "contended", key_contended }, { "wait_total", key_wait_total },
 	{ "wait_max", key_wait_max },	{ "wait_min", key_wait_min },
-	{ "avg_wait", key_avg_wait },
+	{ "avg_wait", row_avg_ns },
 };
 
 #define KEY_NAMES	"contended, wait_total, wait_max, wait_min, avg_wait"
@@ -82,7 +75,14 @@ static const struct argp_option options[] = {
 	{ "entries", 'E', "N", 0, "print the first N rows", 0 },
 	{ "type-filter", 'Y', "TYPES", 0, "only these types, e.g. mutex,rwsem:W", 0 },
 	{ "lock-filter", 'L', "LOCK", 0, "only this lock: a symbol or an address", 0 },
+	{ "callstack-filter", 'S', "NAME", 0,
+	  "only callers with NAME in a function on the stack (by caller)", 0 },
 	{ "kinds", 'K', NULL, 0, "one row for each kind instead of each lock", 0 },
+	{ "threads", 't', NULL, 0, "one row for each thread that waited", 0 },
+	{ "lock-owner", 'o', NULL, 0, "one row for each thread that others waited for", 0 },
+	{ "lock-cgroup", 'g', NULL, 0, "one row for each cgroup whose threads waited", 0 },
+	{ "callers", 'c', NULL, 0, "one row for each place in the kernel that asked for locks", 0 },
+	{ "verbose", 'v', NULL, 0, "with the stack of each caller", 0 },
 	{ "field-separator", 'x', "SEP", 0, "fields separated by SEP, times in ns", 0 },
 	{ "json", 'j', NULL, 0, "print one JSON object", 0 },
 	{ 0 }
@@ -111,10 +111,83 @@ static void check_types(const char *types, struct argp_state *state)
 	}
 }
 
+static void set_by(struct locks_options *o, enum rows_by by, struct argp_state *state)
+{
+	if (o->filter.by != ROWS_BY_LOCK && o->filter.by != by)
+		argp_error(state, "-K, -t, -o, -g and -c exclude each other");
+	o->filter.by = by;
+}
+
+static void check_filters(struct locks_options *o, struct argp_state *state)
+{
+	if (o->filter.function && o->filter.by == ROWS_BY_LOCK)
+		o->filter.by = ROWS_BY_CALLER;
+	if (o->filter.function && o->filter.by != ROWS_BY_CALLER)
+		argp_error(state, "-S is for rows by caller");
+	if (o->filter.lock && o->filter.by != ROWS_BY_LOCK)
+		argp_error(state, "-L is for rows by lock");
+}
+
+static void parse_entries(const char *arg, struct locks_options *o, struct argp_state *state)
+{
+	char *end;
+
+	errno = 0;
+	o->entries = strtoul(arg, &end, 10);
+	if (errno || *end || end == arg || *arg == '-' || !o->entries)
+		argp_error(state, "-E takes a number above 0, not '%s'", arg);
+}
+
+static error_t parse_by(int key, struct argp_state *state)
+{
+	struct locks_options *o = state->input;
+
+	switch (key) {
+	case 'K':
+		set_by(o, ROWS_BY_KIND, state);
+		return 0;
+	case 't':
+		set_by(o, ROWS_BY_TASK, state);
+		return 0;
+	case 'o':
+		set_by(o, ROWS_BY_OWNER, state);
+		return 0;
+	case 'g':
+		set_by(o, ROWS_BY_CGROUP, state);
+		return 0;
+	case 'c':
+		set_by(o, ROWS_BY_CALLER, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_filter(int key, char *arg, struct argp_state *state)
+{
+	struct locks_options *o = state->input;
+
+	switch (key) {
+	case 'Y':
+		check_types(arg, state);
+		o->filter.types = arg;
+		return 0;
+	case 'L':
+		o->filter.lock = arg;
+		return 0;
+	case 'S':
+		if (!*arg)
+			argp_error(state, "-S takes a function's name, not nothing");
+		o->filter.function = arg;
+		return 0;
+	default:
+		return parse_by(key, state);
+	}
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct locks_options *o = state->input;
-	char *end;
 
 	switch (key) {
 	case 'k':
@@ -123,20 +196,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->key = arg;
 		return 0;
 	case 'E':
-		errno = 0;
-		o->entries = strtoul(arg, &end, 10);
-		if (errno || *end || end == arg || *arg == '-' || !o->entries)
-			argp_error(state, "-E takes a number above 0, not '%s'", arg);
-		return 0;
-	case 'Y':
-		check_types(arg, state);
-		o->types = arg;
-		return 0;
-	case 'L':
-		o->lock = arg;
-		return 0;
-	case 'K':
-		o->by_kind = true;
+		parse_entries(arg, o, state);
 		return 0;
 	case 'x':
 		if (!*arg)
@@ -146,11 +206,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'j':
 		o->json = true;
 		return 0;
+	case 'v':
+		o->stacks = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument '%s'", arg);
 		return EINVAL;
+	case ARGP_KEY_END:
+		check_filters(o, state);
+		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_filter(key, arg, state);
 	}
 }
 
@@ -161,182 +227,67 @@ static const struct argp argp = {
 	       "loaded or reset.",
 };
 
-/* A type filter names a kind, or both sides of one: "rwsem" is rwsem:R and rwsem:W. */
-static bool type_matches(const char *types, const char *kind)
-{
-	for (const char *at = types; *at; at += strspn(at, ",")) {
-		size_t len = strcspn(at, ",");
-
-		if (!strncmp(kind, at, len) && (!kind[len] || kind[len] == ':'))
-			return true;
-		at += len;
-	}
-	return false;
-}
-
-static bool lock_matches(const char *lock, const struct gl_lock_record *row)
-{
-	char *end;
-	unsigned long long address = strtoull(lock, &end, 16);
-
-	if (!strncmp(row->name, lock, strlen(lock)))
-		return true;
-	return *lock && !*end && row->res_addr && address == row->res_addr;
-}
-
-static bool wanted(const struct locks_options *o, const struct gl_lock_record *row)
-{
-	bool is_total = row->row == GL_ROW_TOTAL;
-
-	if (is_total != o->by_kind || !row->nr_begun)
-		return false;
-	if (o->types && !type_matches(o->types, kind_name(row->kind)))
-		return false;
-	return !o->lock || lock_matches(o->lock, row);
-}
-
 static int compare(const void *a, const void *b, void *arg)
 {
 	const struct sort_key *key = arg;
-	uint64_t x = key->value(*(const struct gl_lock_record *const *)a);
-	uint64_t y = key->value(*(const struct gl_lock_record *const *)b);
+	uint64_t x = key->value(a), y = key->value(b);
 
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* What the row stands for, best name first. */
-static char *row_label(const struct gl_lock_record *row)
+/* What makes the module count by this. */
+static const char *parameter_of(enum rows_by by)
 {
-	char name[TEXT_NAME_SIZE];
-
-	if (row->row == GL_ROW_TOTAL)
-		return xstrdup("all");
-	if (row->row == GL_ROW_OTHER)
-		return xstrdup("(other locks)");
-	if (row->name[0])
-		return xstrdup(text_escape(row->name, name, sizeof(name)));
-	if (row->kind == GL_KIND_FUTEX || row->kind == GL_KIND_FUTEX_PI)
-		return xasprintf("0x%llx of process %d", row->res_addr, row->tgid);
-	if (row->res_addr)
-		return xasprintf("0x%llx", row->res_addr);
-	return xasprintf("#%016llx", row->res_id);
-}
-
-static const char *cell(uint64_t ns, char *buf, size_t size)
-{
-	static const char *const units[] = { "ns", "us", "ms", "s" };
-	double value = ns;
-	int unit = 0;
-
-	while (value >= 1000 && unit < 3) {
-		value /= 1000;
-		unit++;
+	switch (by) {
+	case ROWS_BY_TASK:
+		return "by_task";
+	case ROWS_BY_OWNER:
+		return "by_owner";
+	case ROWS_BY_CGROUP:
+		return "by_cgroup";
+	default:
+		return "by_caller";
 	}
-	snprintf(buf, size, unit ? "%.2f %s" : "%.0f %s", value, units[unit]);
-	return buf;
 }
 
-static void print_row(const struct gl_lock_record *row)
+static void print(const struct locks_options *o, const struct lock_row *rows, size_t nr)
 {
-	char total[32], max[32], avg[32], min[32];
-	char *label = row_label(row);
+	size_t shown = nr < o->entries ? nr : o->entries;
 
-	printf("%10llu %12s %12s %12s %12s   %-40s %10s %8llu %8llu\n", row->nr_begun,
-	       cell(row->total_ns, total, sizeof(total)), cell(row->max_ns, max, sizeof(max)),
-	       cell(key_avg_wait(row), avg, sizeof(avg)), kind_name(row->kind), label,
-	       cell(row->min_ns, min, sizeof(min)), row->nr_failed,
-	       row->nr_begun - row->nr_ended - row->nr_lost);
-	free(label);
-}
-
-static void print_csv(const struct gl_lock_record *row, const char *sep)
-{
-	char *label = row_label(row);
-
-	printf("%llu%s%llu%s%llu%s%llu%s%s%s%s%s%llu%s%llu%s%llu\n", row->nr_begun, sep,
-	       row->total_ns, sep, row->max_ns, sep, (unsigned long long)key_avg_wait(row), sep,
-	       kind_name(row->kind), sep, label, sep, row->min_ns, sep, row->nr_failed, sep,
-	       row->nr_begun - row->nr_ended - row->nr_lost);
-	free(label);
-}
-
-static struct json_object *json_row(const struct gl_lock_record *row)
-{
-	struct json_object *o = json_object_new_object();
-	char *label = row_label(row);
-	char id[32];
-
-	snprintf(id, sizeof(id), "%016llx", row->res_id);
-	json_object_object_add(o, "type", json_object_new_string(kind_name(row->kind)));
-	json_object_object_add(o, "id", json_object_new_string(id));
-	json_object_object_add(o, "lock", json_object_new_string(label));
-	json_object_object_add(o, "contended", json_object_new_int64(row->nr_begun));
-	json_object_object_add(o, "ended", json_object_new_int64(row->nr_ended));
-	json_object_object_add(o, "failed", json_object_new_int64(row->nr_failed));
-	json_object_object_add(o, "lost", json_object_new_int64(row->nr_lost));
-	json_object_object_add(o, "wait_total_ns", json_object_new_int64(row->total_ns));
-	json_object_object_add(o, "wait_min_ns", json_object_new_int64(row->min_ns));
-	json_object_object_add(o, "wait_max_ns", json_object_new_int64(row->max_ns));
-	json_object_object_add(o, "avg_wait_ns", json_object_new_int64(key_avg_wait(row)));
-	free(label);
-	return o;
-}
-
-static void print_json(const struct gl_lock_record *const *rows, size_t nr)
-{
-	struct json_object *o = json_object_new_object();
-	struct json_object *array = json_object_new_array();
-
-	for (size_t i = 0; i < nr; i++)
-		json_object_array_add(array, json_row(rows[i]));
-	json_object_object_add(o, "schema", json_object_new_string("gridlock.locks/1"));
-	json_object_object_add(o, "locks", array);
-	view_json_print(o);
-}
-
-static void print_rows(const struct gl_lock_record *const *rows, size_t nr,
-		       const struct locks_options *o)
-{
-	if (o->json) {
-		print_json(rows, nr);
-		return;
-	}
-	if (o->separator)
-		printf("# contended%stotal wait%smax wait%savg wait%stype%slock%smin wait%sfailed%sin flight\n",
-		       o->separator, o->separator, o->separator, o->separator, o->separator,
-		       o->separator, o->separator, o->separator);
+	if (o->json)
+		rows_print_json(rows, shown, o->filter.by);
 	else
-		printf("%10s %12s %12s %12s %12s   %-40s %10s %8s %8s\n\n", "contended",
-		       "total wait", "max wait", "avg wait", "type", "lock", "min wait", "failed",
-		       "waiting");
-	for (size_t i = 0; i < nr; i++)
-		if (o->separator)
-			print_csv(rows[i], o->separator);
-		else
-			print_row(rows[i]);
+		rows_print(rows, shown, o->filter.by, o->separator, o->stacks);
 }
 
 int cmd_locks(int argc, char **argv)
 {
 	struct locks_options o = { .key = "wait_total", .entries = ~0UL };
-	const struct gl_lock_record **rows;
+	struct lock_row *rows;
 	struct snapshot *snap;
-	size_t nr = 0;
+	bool is_counted, by_group;
+	size_t nr;
 	int err;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	err = source_snapshot(GL_RECORD_LOCK, &snap);
+	by_group = o.filter.by != ROWS_BY_LOCK && o.filter.by != ROWS_BY_KIND;
+	err = source_snapshot(by_group ? GL_RECORD_GROUP : GL_RECORD_LOCK, &snap);
 	if (err) {
-		source_explain("locks.bin", err);
+		source_explain(by_group ? "groups.bin" : "locks.bin", err);
 		return EXIT_TROUBLE;
 	}
-	rows = xcalloc(snap->nr + 1, sizeof(*rows));
-	for (size_t i = 0; i < snap->nr; i++)
-		if (wanted(&o, &snap->locks[i]))
-			rows[nr++] = &snap->locks[i];
-	qsort_r(rows, nr, sizeof(*rows), compare, (void *)find_key(o.key));
-	print_rows(rows, nr < o.entries ? nr : o.entries, &o);
-	free(rows);
+	nr = rows_make(snap, &o.filter, &rows, &is_counted);
+	if (!is_counted) {
+		fprintf(stderr,
+			"gridlock: the module does not count that: echo 1 >/sys/module/gridlock/parameters/%s\n",
+			parameter_of(o.filter.by));
+		snapshot_free(snap);
+		return EXIT_TROUBLE;
+	}
+	if (nr)
+		qsort_r(rows, nr, sizeof(*rows), compare, (void *)find_key(o.key));
+	print(&o, rows, nr);
+	rows_free(rows, nr);
 	snapshot_free(snap);
 	return EXIT_CLEAN;
 }

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lock_rows_test - rows of the contention table: what is merged, what is filtered,
+ * what a histogram's percentiles are, and who the caller on a stack is.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "../../kmod/uapi/gridlock.h"
+#include "kselftest_harness.h"
+#include "lock_rows.h"
+#include "snapshot.h"
+
+static struct gl_group_record group(uint32_t by, uint32_t kind, int tid, uint64_t ended)
+{
+	return (struct gl_group_record){ .row = GL_ROW_GROUP, .by = by, .kind = kind, .tid = tid,
+					 .tgid = tid, .start_ns = 5, .nr_ended = ended,
+					 .total_ns = 100 * ended, .max_ns = 10 * ended };
+}
+
+static struct gl_group_record caller(uint32_t kind, const char *stack)
+{
+	struct gl_group_record r = group(GL_BY_CALLER, kind, 0, 1);
+
+	r.start_ns = 0;
+	snprintf(r.stack, sizeof(r.stack), "%s", stack);
+	return r;
+}
+
+FIXTURE(rows)
+{
+	struct lock_row *rows;
+	size_t nr;
+	bool is_counted;
+};
+
+FIXTURE_SETUP(rows)
+{
+	self->rows = NULL;
+	self->nr = 0;
+}
+
+FIXTURE_TEARDOWN(rows)
+{
+	rows_free(self->rows, self->nr);
+}
+
+static void make(FIXTURE_DATA(rows) *self, struct gl_group_record *groups, size_t nr,
+		 struct row_filter filter)
+{
+	struct snapshot snap = { .groups = groups, .nr = nr };
+
+	self->nr = rows_make(&snap, &filter, &self->rows, &self->is_counted);
+}
+
+TEST_F(rows, a_task_is_one_row_over_kinds)
+{
+	struct gl_group_record groups[] = {
+		group(GL_BY_TASK, GL_KIND_MUTEX, 7, 2), group(GL_BY_TASK, GL_KIND_RWSEM_R, 8, 1),
+		group(GL_BY_TASK, GL_KIND_RWSEM_R, 7, 3), group(GL_BY_OWNER, GL_KIND_MUTEX, 7, 9),
+	};
+
+	make(self, groups, 4, (struct row_filter){ .by = ROWS_BY_TASK });
+	ASSERT_TRUE(self->is_counted);
+	ASSERT_EQ(2, self->nr);
+	EXPECT_EQ(7, self->rows[0].tid);
+	EXPECT_EQ(5, self->rows[0].contended);
+	EXPECT_EQ(500, self->rows[0].total_ns);
+	EXPECT_EQ(30, self->rows[0].max_ns);
+	EXPECT_EQ(1, self->rows[1].contended);
+}
+
+/* The same number, begun at another time: the twin. */
+TEST_F(rows, two_tasks_of_one_number_are_two_rows)
+{
+	struct gl_group_record groups[] = {
+		group(GL_BY_TASK, GL_KIND_MUTEX, 7, 2), group(GL_BY_TASK, GL_KIND_RWSEM_R, 7, 3),
+	};
+
+	groups[1].start_ns++;
+	make(self, groups, 2, (struct row_filter){ .by = ROWS_BY_TASK });
+	EXPECT_EQ(2, self->nr);
+}
+
+TEST_F(rows, types_are_filtered_before_they_are_merged)
+{
+	struct gl_group_record groups[] = {
+		group(GL_BY_TASK, GL_KIND_MUTEX, 7, 2), group(GL_BY_TASK, GL_KIND_RWSEM_R, 7, 3),
+		group(GL_BY_TASK, GL_KIND_RWSEM_W, 7, 4),
+	};
+
+	make(self, groups, 3, (struct row_filter){ .by = ROWS_BY_TASK, .types = "rwsem" });
+	ASSERT_EQ(1, self->nr);
+	EXPECT_EQ(7, self->rows[0].contended);
+}
+
+TEST_F(rows, what_is_not_counted_is_told)
+{
+	struct gl_group_record groups[] = { group(GL_BY_TASK, GL_KIND_MUTEX, 7, 2) };
+
+	make(self, groups, 1, (struct row_filter){ .by = ROWS_BY_OWNER });
+	EXPECT_FALSE(self->is_counted);
+	EXPECT_EQ(0, self->nr);
+}
+
+TEST_F(rows, caller_is_below_the_code_of_the_lock)
+{
+	struct gl_group_record groups[] = {
+		caller(GL_KIND_MUTEX, "__mutex_lock.isra.0+0x1 mutex_lock+0x2 do_it+0x3 x+0x4"),
+		caller(GL_KIND_MUTEX, "__traceiter_x+0x9 mutex_lock+0x2 do_it+0x3 y+0x4"),
+		caller(GL_KIND_SEMAPHORE, "__down+0x1 down+0x2 download+0x3"),
+	};
+
+	make(self, groups, 3, (struct row_filter){ .by = ROWS_BY_CALLER });
+	ASSERT_EQ(2, self->nr);
+	EXPECT_STREQ("do_it+0x3", self->rows[0].label);
+	EXPECT_EQ(2, self->rows[0].contended);
+	EXPECT_STREQ("download+0x3", self->rows[1].label);
+}
+
+TEST_F(rows, stacks_are_filtered_by_names_without_offsets)
+{
+	struct gl_group_record groups[] = {
+		caller(GL_KIND_MUTEX, "mutex_lock+0x2 do_it+0xabc x+0x4"),
+		caller(GL_KIND_MUTEX, "mutex_lock+0x2 other+0x3 abc_x+0x4"),
+	};
+
+	make(self, groups, 2, (struct row_filter){ .by = ROWS_BY_CALLER, .function = "abc" });
+	ASSERT_EQ(1, self->nr);
+	EXPECT_STREQ("other+0x3", self->rows[0].label);
+}
+
+static void make_lock(FIXTURE_DATA(rows) *self, struct gl_lock_record *lock)
+{
+	struct snapshot snap = { .locks = lock, .nr = 1 };
+	struct row_filter filter = { .by = ROWS_BY_LOCK };
+
+	self->nr = rows_make(&snap, &filter, &self->rows, &self->is_counted);
+}
+
+/* 98 waits below 1024 ns, one below 2048 ns, one of 5000 ns. */
+static struct gl_lock_record lock_with_waits(void)
+{
+	struct gl_lock_record lock = { .row = GL_ROW_LOCK, .kind = GL_KIND_MUTEX, .nr_begun = 100,
+				       .nr_ended = 100, .max_ns = 5000, .flags = GL_LOCK_HIST };
+
+	lock.hist[9] = 98;
+	lock.hist[10] = 1;
+	lock.hist[12] = 1;
+	return lock;
+}
+
+TEST_F(rows, percentiles_are_ends_of_buckets)
+{
+	struct gl_lock_record lock = lock_with_waits();
+
+	make_lock(self, &lock);
+	ASSERT_EQ(1, self->nr);
+	EXPECT_EQ(1023, self->rows[0].p50_ns);
+	EXPECT_EQ(2047, self->rows[0].p99_ns);
+}
+
+TEST_F(rows, percentile_is_never_above_the_longest)
+{
+	struct gl_lock_record lock = lock_with_waits();
+
+	lock.hist[12] = 3;
+	make_lock(self, &lock);
+	EXPECT_EQ(5000, self->rows[0].p99_ns);
+}
+
+TEST_F(rows, without_a_histogram_there_is_no_percentile)
+{
+	struct gl_lock_record lock = lock_with_waits();
+
+	lock.flags = 0;
+	make_lock(self, &lock);
+	EXPECT_EQ(ROW_UNKNOWN, self->rows[0].p50_ns);
+}
+
+TEST_HARNESS_MAIN
