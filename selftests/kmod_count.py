@@ -61,6 +61,7 @@ class Row:
          self.min_ns, self.max_ns, self.row, kind, self.flags, self.tgid) = struct.unpack_from("=10QIIIi", record)
         self.kind = KINDS[kind]
         self.hist = struct.unpack_from("=40Q", record, 96)
+        self.name = record[416:480].split(b"\0")[0].decode()
 
 
 def read_locks():
