@@ -4,9 +4,10 @@
  *
  * Rows lie in an open-addressing hash that only its own CPU inserts into. An
  * interrupt may insert while the interrupted context looks: a row is claimed
- * by one compare-and-exchange of its key, and never given up. Its tag follows;
- * until then its place looks free to an interrupt, which tries the key and finds
- * it taken.
+ * by one compare-and-exchange of its key, and given up by a reset alone, which no
+ * probe can interrupt. Its tag follows; until then its place looks free to an
+ * interrupt, which tries the key and finds it taken. After a reset a lock may get
+ * a second row beside one that had to stay; readers merge rows of one lock.
  */
 #include "count.h"
 
@@ -17,6 +18,7 @@
 #include <linux/irqflags.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
+#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
@@ -222,6 +224,25 @@ static void reset_hist(struct gl_hist *hist)
 		local_set(&hist->nr[n], 0);
 }
 
+/*
+ * A row that no wait in flight needs is given up, so that one reset makes room
+ * for other locks. A wait that began on one CPU and ended on another leaves a
+ * begin here and an end too many there: these rows stay.
+ */
+static void reset_row(struct gl_cpu *cpu, u32 n)
+{
+	struct gl_row *row = &cpu->row[n];
+
+	reset_sums(&row->sums);
+	row->hist = 0;
+	if (local_read(&row->sums.begun))
+		return;
+	cpu->tag[n] = 0;
+	row->space = 0;
+	row->tgid = 0;
+	local_set(&row->key, 0);
+}
+
 static void reset_cpu(struct gl_cpu *cpu)
 {
 	u32 i;
@@ -233,9 +254,10 @@ static void reset_cpu(struct gl_cpu *cpu)
 	}
 	for (i = 0; i < GL_NR_HISTS; i++)
 		reset_hist(&cpu->hist[i]);
+	local_set(&cpu->nr_hists, 0);
 	for (i = 0; i < gl_nr_rows; i++)
 		if (local_read(&cpu->row[i].key))
-			reset_sums(&cpu->row[i].sums);
+			reset_row(cpu, i);
 	gl_group_reset(cpu);
 }
 
@@ -255,6 +277,9 @@ static void try_reset_this_cpu(void *done)
 	gl_cpu_leave(cpu, GL_LEVEL_NMI);
 	*(bool *)done = true;
 }
+
+/* Held while rows may not be given up, for somebody reads them. */
+DEFINE_MUTEX(gl_rows_mutex);
 
 static int reset_online(int nr)
 {
@@ -277,14 +302,16 @@ static int reset_online(int nr)
  * Each CPU zeroes its own, as others may not write there; those of CPUs that
  * are off nobody else writes.
  *
- * Context: process; may sleep.
+ * Context: process; may sleep. Takes gl_rows_mutex.
  *
  * Return: 0 or -EINTR: killed; some counters may be left.
  */
 int gl_count_reset(void)
 {
-	int nr, err = 0;
+	int nr, err = mutex_lock_killable(&gl_rows_mutex);
 
+	if (err)
+		return err;
 	cpus_read_lock();
 	for_each_possible_cpu(nr) {
 		if (!cpu_online(nr))
@@ -293,5 +320,6 @@ int gl_count_reset(void)
 			err = err ?: reset_online(nr);
 	}
 	cpus_read_unlock();
+	mutex_unlock(&gl_rows_mutex);
 	return err;
 }

@@ -9,6 +9,7 @@
 #define _GL_COUNT_H
 
 #include <linux/build_bug.h>
+#include <linux/mutex.h>
 #include <linux/types.h>
 
 #include "cpu.h"
@@ -63,5 +64,7 @@ void gl_count_begin(struct gl_cpu *cpu, const struct gl_resource *res);
 void gl_count_end(struct gl_cpu *cpu, const struct gl_resource *res, u64 wait_ns, bool failed);
 void gl_count_lost(struct gl_cpu *cpu, const struct gl_resource *res);
 int gl_count_reset(void);
+
+extern struct mutex gl_rows_mutex;
 
 #endif /* _GL_COUNT_H */

@@ -45,7 +45,7 @@ struct gl_sums {
  * struct gl_row - counters of one lock, on one CPU
  */
 struct gl_row {
-	/** @key: gl_row_key(); 0: free. Claimed once, never freed */
+	/** @key: gl_row_key(); 0: free. A reset alone frees it */
 	local_t key;
 	/** @space: futex: the mm, as a number; else 0 */
 	u64 space;
@@ -95,7 +95,7 @@ struct gl_group_sums {
  * struct gl_group - ended waits of one kind of a task, for an owner or in a cgroup
  */
 struct gl_group {
-	/** @key: gl_group_key(); 0: free. Claimed once, never freed */
+	/** @key: gl_group_key(); 0: free. A reset alone frees it */
 	local_t key;
 	/** @tag: task: its start time; cgroup: its id; else 0 */
 	u64 tag;
@@ -109,7 +109,7 @@ struct gl_group {
  * struct gl_caller - ended waits of one kind from one place in the code
  */
 struct gl_caller {
-	/** @key: hash of kind and frames; 0: free. Claimed once, never freed */
+	/** @key: hash of kind and frames; 0: free. A reset alone frees it */
 	local_t key;
 	/** @sums: its counters */
 	struct gl_group_sums sums;

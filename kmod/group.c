@@ -3,7 +3,7 @@
  * group - counts ended waits by task, owner, cgroup and caller on this CPU.
  *
  * Rows are claimed as those of locks are (count.c): by one compare-and-exchange
- * of the key, and never given up. An interrupt that comes before the rest of a
+ * of the key, and given up by a reset. An interrupt that comes before the rest of a
  * new row is written may claim a second row for the same group; readers merge
  * rows of one group anyhow.
  */
@@ -14,6 +14,7 @@
 #include <linux/hash.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/stacktrace.h>
 #include <linux/string.h>
@@ -244,7 +245,7 @@ static void reset_sums(struct gl_group_sums *sums)
 }
 
 /**
- * gl_group_reset() - zero the groups of a CPU
+ * gl_group_reset() - zero the groups of a CPU, and give them up
  * @cpu: the CPU, on which no probe runs
  *
  * Context: as gl_count_reset() calls it.
@@ -256,8 +257,6 @@ void gl_group_reset(struct gl_cpu *cpu)
 	for (by = 0; by < GL_NR_BY; by++)
 		for (i = 0; i < GL_NR_COUNTED_KINDS; i++)
 			reset_sums(&cpu->group_other[by][i]);
-	for (i = 0; i < gl_nr_groups; i++)
-		reset_sums(&cpu->group[i].sums);
-	for (i = 0; i < GL_NR_CALLERS; i++)
-		reset_sums(&cpu->caller[i].sums);
+	memset(cpu->group, 0, array_size(gl_nr_groups, sizeof(*cpu->group)));
+	memset(cpu->caller, 0, sizeof(cpu->caller));
 }

@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "count.h"
 #include "cpu.h"
 #include "group.h"
 #include "limits.h"
@@ -257,6 +258,7 @@ u64 gl_groups_size(void)
 			rows += !!local_read(&cpu->group[i].sums.ended);
 		for (i = 0; i < GL_NR_CALLERS; i++)
 			rows += !!local_read(&cpu->caller[i].sums.ended);
+		cond_resched();
 	}
 	return NR_FIXED + min_t(u64, rows, GL_MAX_GROUP_RECORDS);
 }
@@ -266,7 +268,7 @@ u64 gl_groups_size(void)
  * @snap: snapshot with its header filled
  * @room: records that fit
  *
- * Context: process; may sleep.
+ * Context: process; may sleep. Takes gl_rows_mutex.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -283,8 +285,10 @@ int gl_groups_fill(struct gl_snapshot *snap, u64 room)
 	m.name = kvcalloc(room, sizeof(*m.name), GFP_KERNEL);
 	if (m.index && m.name) {
 		fill_fixed(snap);
+		mutex_lock(&gl_rows_mutex);
 		for_each_possible_cpu(nr)
 			merge_cpu(&m, per_cpu(gl_cpu_ptr, nr));
+		mutex_unlock(&gl_rows_mutex);
 		name_owners(snap);
 		leave_out_off(snap);
 		err = 0;

@@ -198,9 +198,11 @@ u64 gl_rows_size(void)
 	int nr;
 	u32 i;
 
-	for_each_possible_cpu(nr)
+	for_each_possible_cpu(nr) {
 		for (i = 0; i < gl_nr_rows; i++)
 			rows += !!local_read(&per_cpu(gl_cpu_ptr, nr)->row[i].key);
+		cond_resched();
+	}
 	return 2 * GL_NR_COUNTED_KINDS + min_t(u64, rows, GL_MAX_LOCK_RECORDS);
 }
 
@@ -209,7 +211,7 @@ u64 gl_rows_size(void)
  * @snap: snapshot with its header filled
  * @room: records that fit
  *
- * Context: process; may sleep.
+ * Context: process; may sleep. Takes gl_rows_mutex.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -226,7 +228,9 @@ int gl_rows_fill(struct gl_snapshot *snap, u64 room)
 	m.row = kvcalloc(room, sizeof(*m.row), GFP_KERNEL);
 	if (m.index && m.row) {
 		fill_fixed(snap);
+		mutex_lock(&gl_rows_mutex);
 		merge_cpus(&m);
+		mutex_unlock(&gl_rows_mutex);
 		leave_out_empty(snap);
 		err = 0;
 	}
