@@ -6,31 +6,34 @@
 #ifndef _GL_END_H
 #define _GL_END_H
 
+#include <linux/timekeeping.h>
+
 #include "count.h"
-#include "cpu.h"
+#include "ended.h"
+#include "event.h"
+#include "group.h"
+#include "tell.h"
 
 /**
- * struct gl_ended - a wait that has ended
+ * gl_end() - a wait has ended
+ * @cpu: this CPU
+ * @ended: the wait; its length is filled in
+ *
+ * Context: any, preemption disabled, inside gl_cpu_enter(); the waiter's own.
  */
-struct gl_ended {
-	/** @res: what it was for, as at its begin */
-	struct gl_resource res;
-	/** @begin_ns: when it began; ns, CLOCK_MONOTONIC */
-	u64 begin_ns;
-	/** @wait_ns: how long it was; ns; gl_end() fills it in */
-	u64 wait_ns;
-	/** @owner_tid: who held the lock when the wait began; 0: unknown */
-	s32 owner_tid;
-	/** @owner_tgid: its process */
-	s32 owner_tgid;
-	/** @ret: 0, or why the lock was not taken */
-	int ret;
-	/** @flags: GL_WAIT_* bits */
-	u16 flags;
-	/** @in_task: the current task waited, not an interrupt */
-	bool in_task;
-};
+static __always_inline void gl_end(struct gl_cpu *cpu, struct gl_ended *ended)
+{
+	s64 wait_ns = ktime_get_mono_fast_ns() - ended->begin_ns;
 
-void gl_end(struct gl_cpu *cpu, struct gl_ended *ended);
+	if (wait_ns < 0) {
+		wait_ns = 0;
+		gl_event_inc(GL_EVENT_CLOCK_CLAMPED);
+	}
+	ended->wait_ns = wait_ns;
+	gl_count_end(cpu, &ended->res, wait_ns, ended->ret < 0);
+	if (static_branch_unlikely(&gl_grouping))
+		gl_group_end(cpu, ended);
+	gl_tell_end(ended);
+}
 
 #endif /* _GL_END_H */

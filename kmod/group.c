@@ -24,11 +24,27 @@
 /* Frames saved: what is kept, and before it our own and those of the tracepoint. */
 #define NR_SAVED	(GL_CALLER_FRAMES + 8)
 
-bool gl_by_task = true;
+/* All off: each makes every end of a wait dearer. */
+bool gl_by_task;
 bool gl_by_owner;
 bool gl_by_cgroup;
-bool gl_by_caller = true;
+bool gl_by_caller;
 unsigned long gl_caller_ns = GL_DEFAULT_CALLER_NS;
+
+DEFINE_STATIC_KEY_FALSE(gl_grouping);
+
+/**
+ * gl_group_switch() - do as the parameters say from now on
+ *
+ * Context: process; may sleep. Not called twice at once.
+ */
+void gl_group_switch(void)
+{
+	if (gl_by_task || gl_by_owner || gl_by_cgroup || gl_by_caller)
+		static_branch_enable(&gl_grouping);
+	else
+		static_branch_disable(&gl_grouping);
+}
 
 /**
  * gl_group_is_on() - are waits counted by this?

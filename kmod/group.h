@@ -8,11 +8,12 @@
 #define _GL_GROUP_H
 
 #include <linux/build_bug.h>
+#include <linux/jump_label.h>
 #include <linux/threads.h>
 #include <linux/types.h>
 
 #include "cpu.h"
-#include "end.h"
+#include "ended.h"
 
 /* Bits of a group's key: two task numbers (below PID_MAX_LIMIT), kind + 1, dimension. */
 #define GL_GROUP_TID_BITS	22
@@ -56,7 +57,11 @@ extern bool gl_by_cgroup;
 extern bool gl_by_caller;
 extern unsigned long gl_caller_ns;
 
+/* Is anything to be counted by groups at all? */
+DECLARE_STATIC_KEY_FALSE(gl_grouping);
+
 bool gl_group_is_on(u32 by);
+void gl_group_switch(void);
 void gl_group_end(struct gl_cpu *cpu, const struct gl_ended *ended);
 void gl_group_reset(struct gl_cpu *cpu);
 

@@ -83,6 +83,7 @@ static int set_by(const char *text, const struct kernel_param *kp)
 
 	if (err || !loaded || *(bool *)kp->arg == old)
 		return err;
+	gl_group_switch();
 	return gl_count_reset();
 }
 
@@ -148,6 +149,7 @@ static int __init gridlock_init(void)
 		return err;
 	}
 	gl_snapshot_init();
+	gl_group_switch();
 	err = gl_probes_attach();
 	if (err)
 		goto free;

@@ -11,7 +11,7 @@
 
 #include <linux/tracepoint-defs.h>
 
-#include "end.h"
+#include "ended.h"
 
 DECLARE_TRACEPOINT(gridlock_wait_end);
 DECLARE_TRACEPOINT(gridlock_wait_lasts);

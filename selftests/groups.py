@@ -15,6 +15,7 @@ from kmod_count import KINDS, PARAMETERS, STORM, in_flight, read_bin, reload, se
 TOTAL, OTHER, GROUP = 1, 3, 4
 TASK, OWNER, CGROUP, CALLER = 1, 2, 3, 4
 BY = {"task": TASK, "owner": OWNER, "cgroup": CGROUP, "caller": CALLER}
+BY_ALL = [f"by_{name}=1" for name in BY]
 SUMS = ("ended", "failed", "total_ns")
 
 MUTEX = "rtmutex" if RT else "mutex"
@@ -81,7 +82,7 @@ def storm(seconds=2):
 
 def groups_add_up_after_a_storm():
     """Every dimension, and a stack for every wait, while the groups are read."""
-    reload("by_owner=1", "by_cgroup=1", "caller_ns=1")
+    reload(*BY_ALL, "caller_ns=1")
     storm()
     claim_exact(BY.values())
     for by in (TASK, OWNER, CALLER):
@@ -89,14 +90,14 @@ def groups_add_up_after_a_storm():
 
 
 def groups_add_up_with_the_least_table():
-    reload("by_owner=1", "by_cgroup=1", "caller_ns=1", "max_groups=16")
+    reload(*BY_ALL, "caller_ns=1", "max_groups=16")
     storm()
     claim(stats()["events.groups_full"], "all groups fit a table for 16")
     claim_exact(BY.values())
 
 
 def groups_add_up_after_reset_under_load():
-    reload("caller_ns=1")
+    reload("by_task=1", "by_caller=1", "caller_ns=1")
     with Scenario(STORM):
         for _ in range(20):
             set_parameter("reset", 1)
@@ -106,7 +107,7 @@ def groups_add_up_after_reset_under_load():
 
 def groups_add_up_after_a_change_under_load():
     """What is counted changes again and again: no wait is in one sum and not in the other."""
-    reload("caller_ns=1")
+    reload("by_task=1", "by_caller=1", "caller_ns=1")
     with Scenario(STORM):
         for number in range(40):
             set_parameter(("by_task", "by_owner", "by_caller", "by_cgroup")[number % 4],
@@ -121,7 +122,7 @@ def parameter(name):
 
 
 def what_is_off_has_no_rows():
-    reload("by_task=0", "by_caller=0")
+    reload()
     with Scenario(QUEUE):
         wait_until(lambda: in_flight().get(MUTEX, 0) >= WAITERS, "all wait")
     claim_exact([])
@@ -140,7 +141,7 @@ def after_queue(*parameters, then=None):
 
 def each_task_has_its_waits():
     """One for each who waited; their sum and number; none for who held the lock."""
-    groups, tids = after_queue()
+    groups, tids = after_queue("by_task=1")
     tasks = {group.tid: group for group in groups if group.by == TASK}
     for name, tid in tids.items():
         ended = tasks[tid].ended if tid in tasks else 0
@@ -168,7 +169,7 @@ def callers(groups, function):
 
 
 def caller_is_in_the_stack():
-    groups, _ = after_queue("caller_ns=1")
+    groups, _ = after_queue("by_caller=1", "caller_ns=1")
     found = callers(groups, "scenario_write")
     claim(sum(group.ended for group in found) == WAITERS,
           f"{[(group.ended, group.stack) for group in groups if group.by == CALLER]}")
@@ -178,7 +179,7 @@ def caller_is_in_the_stack():
 
 
 def below_the_threshold_no_stack_is_kept():
-    groups, _ = after_queue(f"caller_ns={NEVER_NS}")
+    groups, _ = after_queue("by_caller=1", f"caller_ns={NEVER_NS}")
     claim(not [group for group in groups if group.by == CALLER], "a stack was kept")
 
 
@@ -214,7 +215,7 @@ def table(*args):
 
 
 def reader_tells_the_groups():
-    _, tids = after_queue("by_owner=1", "by_cgroup=1", "caller_ns=1")
+    _, tids = after_queue(*BY_ALL, "caller_ns=1")
     set_parameter("enabled", 0)
     try:
         threads = {row["tid"]: row for row in table("-t")}
