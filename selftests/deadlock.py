@@ -11,6 +11,8 @@ OFD_3, OFD_3_EDGES = ring(3, "ofd")
 FLOCK_5, FLOCK_5_EDGES = ring(5, "flock")
 SHM_20, SHM_20_EDGES = ring(20, "shm")
 
+RWLOCK_3, RWLOCK_3_EDGES = ring(3, "wr")
+
 LATE = [f"late{i}" for i in range(50)]
 
 CASES = [
@@ -44,6 +46,7 @@ CASES = [
          ["p1: wr:0 sync !wr:1", "p2: wr:1 sync !wr:0"],
          ["p1: wr:0 sync wr:1", "p2: sync !wr:0 wr:1"],
          "p1>p2 p2>p1", "futex"),
+    Case("rwlock_ring_of_3", RWLOCK_3, ring(3, "wr", last=True)[0], RWLOCK_3_EDGES, "futex"),
     Case("reader_behind_writer_abba",
          ["p1: wr:0 sync !rd:1", "p2: wr:1 sync !rd:0"],
          ["p1: wr:0 sync rd:1", "p2: sync !rd:0 wr:1"],
@@ -70,6 +73,10 @@ CASES = [
          ["p1: wend:0 !read:1", "p2: wend:1 !read:0"],
          ["p1: wend:0 !read:1", "p2: wend:1 rend:0"],
          "p1>p2 p2>p1", "pipe:R"),
+    Case("pipes_in_a_ring_of_4",
+         ["p1: wend:0 !read:3", "p2: wend:1 !read:0", "p3: wend:2 !read:1", "p4: wend:3 !read:2"],
+         ["p1: wend:0 !read:3", "p2: wend:1 !read:0", "p3: wend:2 !read:1", "p4: wend:3 rend:2"],
+         "p1>p4 p2>p1 p3>p2 p4>p3", "pipe:R"),
     Case("parent_waits_child_reads",
          ["p1: wend:0 rend:0 fork:c1 !wait:c1", "c1: !read:0"],
          ["p1: wend:0 rend:0 fork:c1", "c1: !read:0"],
@@ -86,6 +93,12 @@ CASES = [
          ["p1: flock:0 sync !shm:1", "p2: shm:1 sync !read:0", "p3: wend:0 sync !flock:0"],
          ["p1: flock:0 shm:1 sync", "p2: sync !shm:1 read:0", "p3: wend:0 sync !flock:0"],
          "p1>p2 p2>p3 p3>p1", "futex pipe:R flock"),
+    Case("five_mechanisms",
+         ["p1: flock:0 sync !shm:0", "p2: shm:0 sync !read:0", "p3: wend:0 sync !posix:1",
+          "p4: posix:1 sync !ofd:2", "p5: ofd:2 sync !flock:0"],
+         ["p1: flock:0 sync !shm:0", "p2: shm:0 sync !read:0", "p3: wend:0 sync !posix:1",
+          "p4: posix:1 sync !ofd:2", "p5: ofd:2 sync"],
+         "p1>p2 p2>p3 p3>p4 p4>p5 p5>p1", "futex pipe:R posix ofd flock"),
     Case("killed_owner",
          ["p1: shm:0 sync exit", "p2: sync !shm:0"],
          ["p1: shm:0 sync", "p2: sync !shm:0"],

@@ -30,6 +30,10 @@ CASES = [
          ["p1: sysv:0 sync !sysv:1", "p2: sysv:1 sync !sysv:0"],
          ["p1: sysv:0 sync sysv:1", "p2: sync !sysv:0"],
          "p1>p2 p2>p1", "sysv-sem", verdict="likely"),
+    Case("sysv_semaphores_in_a_ring_of_3",
+         ["p1: sysv:0 sync !sysv:1", "p2: sysv:1 sync !sysv:2", "p3: sysv:2 sync !sysv:0"],
+         ["p1: sysv:0 sync !sysv:1", "p2: sysv:1 sync !sysv:2", "p3: sysv:2 sync"],
+         "p1>p2 p2>p3 p3>p1", "sysv-sem", verdict="likely"),
     # Both readers have to go; /proc tells the same of both.
     Case("one_of_two_locks_alike",
          ["w: shm:0 sync !ofd:0", "p1: ofd-r:0 sync", "p2: ofd-r:0 sync !shm:0"],

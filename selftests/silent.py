@@ -24,6 +24,8 @@ TESTS = [
     silent("flock_held_by_a_child_too",
            ["p1: flock:0 fork:c1 sync !flock:1", "c1: sync", "p2: flock:1 sync !flock:0"]),
     silent("readers_and_a_writer", ["p1: rd:0 sync", "p2: rd:0 sync", "w: sync !wr:0"]),
+    silent("reader_behind_a_queued_writer",
+           ["p1: rd-last:0 sync !sleep", "w: sync !wr-first:0", "r: sync settle !rd-last:0"]),
     silent("ordered_lockers", [f"p{i}*: shm:0 shm:1 shm:2" for i in range(8)]),
     silent("ordered_file_lockers", [f"p{i}*: flock:0 posix:1 ofd:2" for i in range(4)]),
 ]

@@ -27,13 +27,17 @@ PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 WALL = 0x40000000  # __WALL of waitpid(2): any child or traced thread
 
 # Takes its first file, tells so, and waits for the second; with "thread" another
-# thread of it is there, and has both.
+# thread of it is there, and has both; with "reader" a child that becomes the reader
+# has the first, too.
 LOCKER = """
-import fcntl, sys, threading, time
+import fcntl, subprocess, sys, threading, time
 a, b = (open(name, "w") for name in sys.argv[1:3])
 fcntl.flock(a, fcntl.LOCK_EX)
 if "thread" in sys.argv:
     threading.Thread(target=time.sleep, args=(3000,)).start()
+if "reader" in sys.argv:
+    subprocess.Popen(["sh", "-c", "read _ <go; exec gridlock check --for 1 --json >told"],
+                     pass_fds=[a.fileno()])
 print("ready", flush=True)
 sys.stdin.readline()
 fcntl.flock(b, fcntl.LOCK_EX)
@@ -234,11 +238,11 @@ def number_used_again_is_no_owner():
 
 
 @contextlib.contextmanager
-def lockers(*extra):
+def lockers(*extra, cwd=None):
     """Two processes that take two files crosswise; the first with @extra arguments."""
     folder = tempfile.mkdtemp()
     files = [os.path.join(folder, name) for name in "ab"]
-    running = [subprocess.Popen([sys.executable, "-c", LOCKER, *order, *more],
+    running = [subprocess.Popen([sys.executable, "-c", LOCKER, *order, *more], cwd=cwd,
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
                for order, more in ((files, extra), (files[::-1], ()))]
     try:
@@ -268,6 +272,18 @@ def live_thread_beside_a_stuck_leader_is_silent():
         claim_silent(Report())
 
 
+def lock_inherited_by_the_reader_is_found():
+    """The reader itself could let it go, and does, when it starts."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("go", "told"):
+            os.mkfifo(os.path.join(folder, name))
+        with lockers("reader", cwd=folder) as pids:
+            write_file(os.path.join(folder, "go"), "\n")
+            found = json.loads(read_file(os.path.join(folder, "told")))["findings"]
+            claim([(f["type"], f["verdict"], {task["tid"] for task in f["tasks"]})
+                   for f in found] == [("deadlock", "confirmed", set(pids))], brief(found))
+
+
 def pipe_inherited_by_the_reader_is_found():
     """Nobody but the reader itself could write: it has to let go, and see that."""
     ends = os.pipe()
@@ -294,7 +310,7 @@ TESTS = [abba_in_a_pid_namespace_is_deadlock, pid_namespace_in_order_is_silent,
          stopped_member_is_silent_until_it_goes_on, traced_member_is_silent_until_it_is_let_go,
          frozen_member_is_silent_until_it_is_thawed, number_used_again_is_no_owner,
          two_lockers_are_deadlock, live_thread_beside_a_stuck_leader_is_silent,
-         pipe_inherited_by_the_reader_is_found]
+         lock_inherited_by_the_reader_is_found, pipe_inherited_by_the_reader_is_found]
 
 if __name__ == "__main__":
     run([(test.__name__, test) for test in TESTS])

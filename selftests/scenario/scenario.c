@@ -9,6 +9,7 @@
  * 'NAME*:' does them for ever instead, and drops all it holds in between.
  *
  *	shm:N robust:N pi:N protect:N wr:N rd:N	locks of pthread, shared by the processes
+ *	wr-first:N rd-last:N		a rwlock of which waiting writers go first
  *	mtx:N				a mutex in memory of the process's own
  *	timed:N				shm:N by pthread_mutex_timedlock()
  *	flock:N posix:N ofd:N ofd-r:N	locks on file N; ofd-r is a shared one
@@ -147,7 +148,7 @@ static void parse_actors(char **arg, unsigned int nr)
 static void init_locks(struct locks *locks, int pshared)
 {
 	pthread_mutexattr_t mutex, robust, pi, protect;
-	pthread_rwlockattr_t rwlock;
+	pthread_rwlockattr_t rwlock, writers_first;
 	pthread_condattr_t cond;
 
 	pthread_mutexattr_init(&mutex);
@@ -161,6 +162,8 @@ static void init_locks(struct locks *locks, int pshared)
 	pthread_mutexattr_setprioceiling(&protect, 1);
 	pthread_rwlockattr_init(&rwlock);
 	pthread_rwlockattr_setpshared(&rwlock, pshared);
+	writers_first = rwlock;
+	pthread_rwlockattr_setkind_np(&writers_first, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_condattr_init(&cond);
 	pthread_condattr_setpshared(&cond, pshared);
 	for (int i = 0; i < MAX_RES; i++) {
@@ -169,6 +172,7 @@ static void init_locks(struct locks *locks, int pshared)
 		pthread_mutex_init(&locks->at[i].pi, &pi);
 		pthread_mutex_init(&locks->at[i].protect, &protect);
 		pthread_rwlock_init(&locks->at[i].rwlock, &rwlock);
+		pthread_rwlock_init(&locks->at[i].writers_first, &writers_first);
 		pthread_cond_init(&locks->at[i].cond, &cond);
 		sem_init(&locks->at[i].sem, pshared, 0);
 	}

@@ -107,7 +107,7 @@ struct step_kind {
 struct locks {
 	struct {
 		pthread_mutex_t mutex, robust, pi, protect;
-		pthread_rwlock_t rwlock;
+		pthread_rwlock_t rwlock, writers_first;
 		pthread_cond_t cond;
 		sem_t sem;
 	} at[MAX_RES];

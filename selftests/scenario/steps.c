@@ -116,6 +116,24 @@ static int undo_rwlock(struct actor *a, const struct step *step)
 	return pthread_rwlock_unlock(&stage.shared->at[step->n].rwlock);
 }
 
+static int run_wr_first(struct actor *a, const struct step *step)
+{
+	(void)a;
+	return pthread_rwlock_wrlock(&stage.shared->at[step->n].writers_first);
+}
+
+static int run_rd_last(struct actor *a, const struct step *step)
+{
+	(void)a;
+	return pthread_rwlock_rdlock(&stage.shared->at[step->n].writers_first);
+}
+
+static int undo_writers_first(struct actor *a, const struct step *step)
+{
+	(void)a;
+	return pthread_rwlock_unlock(&stage.shared->at[step->n].writers_first);
+}
+
 static int run_sem(struct actor *a, const struct step *step)
 {
 	(void)a;
@@ -361,6 +379,8 @@ static const struct step_kind kinds[] = {
 	{ "mtx",	run_mtx,	undo_mtx,	0, false, 0 },
 	{ "wr",		run_wr,		undo_rwlock,	0, false, 0 },
 	{ "rd",		run_rd,		undo_rwlock,	0, false, 0 },
+	{ "wr-first",	run_wr_first,	undo_writers_first, 0, false, 0 },
+	{ "rd-last",	run_rd_last,	undo_writers_first, 0, false, 0 },
 	{ "sem",	run_sem,	NULL,		0, false, 0 },
 	{ "cond",	run_cond,	NULL,		0, false, 0 },
 	{ "sleep",	run_sleep,	NULL,		0, false, 0 },
