@@ -119,30 +119,33 @@ static void add_owner(struct world *w, struct wait *wait, const struct gl_wait_r
 /* Two waits that began so close may be queued the other way round. */
 #define QUEUE_ORDER_NS	1000000
 
-static const struct gl_wait_record *row_of(const struct world *w, uint32_t task, uint64_t res_id)
+static void take_older(const struct gl_wait_record **oldest, const struct gl_wait_record *row)
 {
-	uint32_t nr;
-	const uint32_t *rows = snapshot_rows(w->snap, w->tasks[task].tid, &nr);
-
-	for (uint32_t i = 0; i < nr; i++)
-		if (w->snap->waits[rows[i]].res_id == res_id)
-			return &w->snap->waits[rows[i]];
-	return NULL;
+	if (!*oldest || row->begin_ns < (*oldest)->begin_ns)
+		*oldest = row;
 }
 
-/* The writer that has waited for the lock longest; NO_INDEX: none waits. */
-static uint32_t first_writer(const struct world *w, uint64_t res_id)
+/*
+ * The writer that is at the head of the queue for sure; NO_INDEX: there is none.
+ * With a reader at the head all readers are let in, those behind writers, too.
+ */
+static uint32_t writer_at_the_head(const struct world *w, uint64_t res_id)
 {
-	const struct gl_wait_record *first = NULL;
+	const struct gl_wait_record *reader = NULL, *writer = NULL;
 
 	for (size_t i = 0; i < w->snap->nr; i++) {
 		const struct gl_wait_record *row = &w->snap->waits[i];
 
-		if (row->kind == GL_KIND_RWSEM_W && row->res_id == res_id && sleeps(row) &&
-		    (!first || row->begin_ns < first->begin_ns))
-			first = row;
+		if (row->res_id != res_id || !sleeps(row))
+			continue;
+		if (row->kind == GL_KIND_RWSEM_W)
+			take_older(&writer, row);
+		else if (row->kind == GL_KIND_RWSEM_R)
+			take_older(&reader, row);
 	}
-	return first ? world_find_task(w, first->tid) : NO_INDEX;
+	if (!writer || (reader && reader->begin_ns <= writer->begin_ns + QUEUE_ORDER_NS))
+		return NO_INDEX;
+	return world_find_task(w, writer->tid);
 }
 
 /* What it is to be next: one for each lock that has waiting writers. */
@@ -159,7 +162,7 @@ static uint32_t queue_of(struct world *w, const struct gl_wait_record *row)
 	w->resources[r].evidence = EVIDENCE_RECORDED;
 	w->resources[r].held = MODE_EXCLUSIVE;
 	w->resources[r].soft = true;
-	writer = first_writer(w, row->res_id);
+	writer = writer_at_the_head(w, row->res_id);
 	if (writer != NO_INDEX)
 		world_add_releaser(w, r, writer);
 	return r;
@@ -171,16 +174,12 @@ static uint32_t queue_of(struct world *w, const struct gl_wait_record *row)
  */
 static void add_writer_ahead(struct world *w, struct wait *wait, const struct gl_wait_record *row)
 {
-	const struct gl_wait_record *ahead;
 	uint32_t r;
 
 	if (row->kind != GL_KIND_RWSEM_R || wait->nr_blockers)
 		return;
 	r = queue_of(w, row);
-	if (!w->resources[r].nr_releasers)
-		return;
-	ahead = row_of(w, *w->resources[r].releasers, row->res_id);
-	if (ahead && ahead->begin_ns + QUEUE_ORDER_NS < row->begin_ns)
+	if (w->resources[r].nr_releasers)
 		world_block_on(w, wait, r);
 }
 
