@@ -86,7 +86,9 @@ def row_of_queue(number):
     with Scenario(queue):
         wait_until(lambda: waited_for(read_locks()[1]), f"{number} wait")
         lock = waited_for(read_locks()[1])[0]
-    rows = [row for row in read_locks()[1] if row.id == lock and row.row == LOCK]
+    # On PREEMPT_RT the spinlock inside it has the same address.
+    rows = [row for row in read_locks()[1]
+            if row.id == lock and row.row == LOCK and row.kind == kind]
     claim(len(rows) == 1 and rows[0].ended == number, f"ended: {[row.ended for row in rows]}")
     return rows[0]
 
