@@ -9,6 +9,12 @@
 #include <linux/sched.h>
 #include <linux/version.h>
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#include <linux/filelock.h>
+#else
+#include <linux/fs.h>
+#endif
+
 /*
  * sched_process_exit has a second argument in 7.x. Probes are called through
  * a pointer of the tracepoint's type, so the prototype must fit (kCFI).
@@ -28,6 +34,15 @@
 #define GL_FUTEX_SETUP_SLEEPS(regs)	((regs)->r9 != 0)
 #else
 #define GL_FUTEX_SETUP_SLEEPS(regs)	true
+#endif
+
+/* Where who waits for a futex sleeps, and its timer: NULL without a timeout. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define GL_FUTEX_SLEEP			"futex_do_wait"
+#define GL_FUTEX_SLEEP_TIMER(regs)	((regs)->si)
+#else
+#define GL_FUTEX_SLEEP			"futex_wait_queue"
+#define GL_FUTEX_SLEEP_TIMER(regs)	((regs)->dx)
 #endif
 
 /**
@@ -54,6 +69,20 @@ static inline bool gl_task_is_queued(const struct task_struct *task)
 #define GL_FUTEX_FLAGS_SHARED	0x10
 #else
 #define GL_FUTEX_FLAGS_SHARED	0x01
+#endif
+
+/*
+ * File locks have a header of their own since 6.3, a part that they share with
+ * leases since 6.9, and leases are another type since.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+#define GL_FILELOCK_FLAGS(fl)	((fl)->c.flc_flags)
+#define GL_FILELOCK_TYPE(fl)	((fl)->c.flc_type)
+#define gl_file_lease		file_lease
+#else
+#define GL_FILELOCK_FLAGS(fl)	((fl)->fl_flags)
+#define GL_FILELOCK_TYPE(fl)	((fl)->fl_type)
+#define gl_file_lease		file_lock
 #endif
 
 /* percpu_down_write() moved its tracepoint into the slow path in 6.2 or later. */

@@ -6,22 +6,23 @@
  * interrupt may insert while the interrupted context looks: a row is claimed
  * by one compare-and-exchange of its key, and given up by a reset alone, which no
  * probe can interrupt. Its tag follows; until then its place looks free to an
- * interrupt, which tries the key and finds it taken. After a reset a lock may get
- * a second row beside one that had to stay; readers merge rows of one lock.
+ * interrupt, which tries the key and finds it taken.
  */
 #include "count.h"
 
 #include <asm/byteorder.h>
+#include <linux/atomic.h>
 #include <linux/bitops.h>
-#include <linux/cpu.h>
+#include <linux/bug.h>
+#include <linux/cpumask.h>
 #include <linux/hash.h>
-#include <linux/irqflags.h>
+#include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
-#include <linux/sched/signal.h>
 #include <linux/smp.h>
+#include <linux/stop_machine.h>
 
 #include "group.h"
 
@@ -63,8 +64,8 @@ static __always_inline struct gl_row *claim_row(struct gl_cpu *cpu, u32 first, u
 
 		if (!local_cmpxchg(&row->key, 0, key)) {
 			/*
-			 * Only futexes have a space, and those only wait in
-			 * tasks: no interrupt looks for a row with this key.
+			 * Only futexes and file locks have a space, and only
+			 * tasks wait for those: no interrupt looks for this key.
 			 */
 			row->space = res->space;
 			WRITE_ONCE(cpu->tag[n], tag);
@@ -225,18 +226,18 @@ static void reset_hist(struct gl_hist *hist)
 }
 
 /*
- * A row that no wait in flight needs is given up, so that one reset makes room
- * for other locks. A wait that began on one CPU and ended on another leaves a
- * begin here and an end too many there: these rows stay.
+ * Every row is given up, so that a reset makes room for other locks; its waits in
+ * flight go to `other`. A wait that began on another CPU than it ended on has left
+ * a begin too many there and one too few here: in `other` the two meet.
  */
 static void reset_row(struct gl_cpu *cpu, u32 n)
 {
 	struct gl_row *row = &cpu->row[n];
+	u32 kind = gl_row_kind(local_read(&row->key));
 
 	reset_sums(&row->sums);
+	local_add(local_xchg(&row->sums.begun, 0), &cpu->total[kind].other.begun);
 	row->hist = 0;
-	if (local_read(&row->sums.begun))
-		return;
 	cpu->tag[n] = 0;
 	row->space = 0;
 	row->tgid = 0;
@@ -262,64 +263,62 @@ static void reset_cpu(struct gl_cpu *cpu)
 }
 
 /*
- * On the CPU that is reset, in an interrupt. A probe that it interrupts, or an
- * NMI that interrupts it, would add to a total before the reset and to its row
- * after it: then the one is tried again, and the other is turned away.
+ * On each CPU at the same time, in place of everything but NMIs: those are turned
+ * away, as they would add to a total before and to its row after. The CPUs that are
+ * off nobody else writes: one does all of them.
  */
-static void try_reset_this_cpu(void *done)
+static int reset_this_cpu(void *first)
 {
 	struct gl_cpu *cpu = gl_this_cpu();
+	int nr;
 
-	if (cpu->busy[GL_LEVEL_TASK] || cpu->busy[GL_LEVEL_SOFTIRQ] ||
-	    !gl_cpu_enter(cpu, GL_LEVEL_NMI))
-		return;
+	if (!gl_cpu_enter(cpu, GL_LEVEL_NMI))
+		return -EBUSY;
 	reset_cpu(cpu);
 	gl_cpu_leave(cpu, GL_LEVEL_NMI);
-	*(bool *)done = true;
+	if (atomic_xchg(first, 0))
+		for_each_possible_cpu(nr)
+			if (!cpu_online(nr))
+				reset_cpu(per_cpu(gl_cpu_ptr, nr));
+	return 0;
 }
 
 /* Held while rows may not be given up, for somebody reads them. */
 DEFINE_MUTEX(gl_rows_mutex);
 
-static int reset_online(int nr)
+/**
+ * gl_count_reset_locked() - zero every counter; waits in flight stay, in `other`
+ *
+ * In one moment for all CPUs: a wait that began on one that is reset and ended on
+ * one that is not would have begun too often here and too seldom there. Nothing
+ * else runs for as long as it takes to zero the rows in use of a CPU and, if
+ * anything was counted by groups, those tables.
+ *
+ * Context: process; may sleep. gl_rows_mutex held.
+ */
+void gl_count_reset_locked(void)
 {
-	bool done = false;
+	atomic_t first = ATOMIC_INIT(1);
 
-	for (;;) {
-		int err = smp_call_function_single(nr, try_reset_this_cpu, &done, 1);
-
-		if (err || done)
-			return err;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-	}
+	lockdep_assert_held(&gl_rows_mutex);
+	/* None of the CPUs is in an NMI's probe when it comes to us. */
+	WARN_ON_ONCE(stop_machine(reset_this_cpu, &first, cpu_online_mask));
 }
 
 /**
- * gl_count_reset() - zero every counter; waits in flight stay
- *
- * Each CPU zeroes its own, as others may not write there; those of CPUs that
- * are off nobody else writes.
+ * gl_count_reset() - zero every counter; waits in flight stay, in `other`
  *
  * Context: process; may sleep. Takes gl_rows_mutex.
  *
- * Return: 0 or -EINTR: killed; some counters may be left.
+ * Return: 0 or -EINTR: killed, and nothing was done.
  */
 int gl_count_reset(void)
 {
-	int nr, err = mutex_lock_killable(&gl_rows_mutex);
+	int err = mutex_lock_killable(&gl_rows_mutex);
 
 	if (err)
 		return err;
-	cpus_read_lock();
-	for_each_possible_cpu(nr) {
-		if (!cpu_online(nr))
-			reset_cpu(per_cpu(gl_cpu_ptr, nr));
-		else
-			err = err ?: reset_online(nr);
-	}
-	cpus_read_unlock();
+	gl_count_reset_locked();
 	mutex_unlock(&gl_rows_mutex);
-	return err;
+	return 0;
 }

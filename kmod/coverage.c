@@ -193,6 +193,35 @@ static void show_no_rt(struct seq_file *m)
 	show(m, GL_KIND_RWLOCK_RT_W, "none: only on PREEMPT_RT");
 }
 
+/* Where probes are to be whole: what the kernel lets us see, or why nothing. */
+static void show_group(struct seq_file *m, u32 kind, const struct gl_probe_group *group,
+		       const char *text)
+{
+	if (gl_probe_is_on(group))
+		show(m, kind, text);
+	else if (*group->wanted)
+		seq_printf(m, "%-12s none: this kernel lets nobody probe %s()\n", kind_names[kind],
+			   *group->missing);
+	else
+		show(m, kind, "none: left out by a parameter");
+}
+
+static void show_files(struct seq_file *m)
+{
+	const char *lock = "lower-bound: file systems that lock elsewhere pass no tracepoint";
+	const char *lease = "exact for user tasks: each sleep counts, one call may make several";
+	const char *none = "none: the file-lock probes are not attached";
+
+	if (!gl_probe_is_on(&gl_probe_filelock)) {
+		lock = none;
+		lease = none;
+	}
+	show(m, GL_KIND_FLOCK, lock);
+	show(m, GL_KIND_POSIX, lock);
+	show(m, GL_KIND_OFD, lock);
+	show(m, GL_KIND_LEASE, lease);
+}
+
 /**
  * gl_coverage_show() - a line for each kind that the module counts
  * @m: file to write to
@@ -209,11 +238,9 @@ void gl_coverage_show(struct seq_file *m)
 	show(m, GL_KIND_SEMAPHORE, "exact");
 	show(m, GL_KIND_PCPU_SEM_R, "exact");
 	show(m, GL_KIND_PCPU_SEM_W, GL_PCPU_WRITER_COVERAGE);
-	if (gl_probe_is_on(&gl_probe_futex)) {
-		show(m, GL_KIND_FUTEX, "lower-bound: futex_waitv and io_uring pass no probe");
-		show(m, GL_KIND_FUTEX_PI, "lower-bound: the mutex of a requeued condition passes no probe");
-	} else {
-		show(m, GL_KIND_FUTEX, "none: the futex probes are not attached");
-		show(m, GL_KIND_FUTEX_PI, "none: the futex probes are not attached");
-	}
+	show_group(m, GL_KIND_FUTEX, &gl_probe_futex_plain,
+		   "lower-bound: futex_waitv and io_uring pass no probe");
+	show_group(m, GL_KIND_FUTEX_PI, &gl_probe_futex_pi,
+		   "lower-bound: the mutex of a requeued condition passes no probe");
+	show_files(m);
 }

@@ -9,6 +9,8 @@
 #include <asm/local.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <linux/sched.h>
+#include <linux/sched/task_stack.h>
 #include <linux/types.h>
 
 #include "limits.h"
@@ -47,9 +49,9 @@ struct gl_sums {
 struct gl_row {
 	/** @key: gl_row_key(); 0: free. A reset alone frees it */
 	local_t key;
-	/** @space: futex: the mm, as a number; else 0 */
+	/** @space: as in struct gl_resource */
 	u64 space;
-	/** @tgid: futex: the process whose wait was counted here last; else 0 */
+	/** @tgid: with a space: the process whose wait was counted here last; else 0 */
 	s32 tgid;
 	/** @hist: number of its histogram + 1; 0: none, it is not hot */
 	u32 hist;
@@ -157,6 +159,8 @@ struct gl_cpu {
 	local_t nr_hists;
 	/** @hist: those, in the order given */
 	struct gl_hist hist[GL_NR_HISTS];
+	/** @grouped: something was counted by groups since the last reset */
+	bool grouped;
 	/** @group_other: [by - 1][kind] waits that are in no group */
 	struct gl_group_sums group_other[GL_NR_BY][GL_NR_COUNTED_KINDS];
 	/** @caller: open-addressing hash of callers */
@@ -181,8 +185,24 @@ static __always_inline struct gl_cpu *gl_this_cpu(void)
 	return __this_cpu_read(gl_cpu_ptr);
 }
 
+/*
+ * Do we run on the stack of the current task? An interrupt of the kernel does not,
+ * down to its last instruction.
+ */
+static __always_inline bool gl_on_task_stack(void)
+{
+#ifdef CONFIG_ARCH_HAS_CURRENT_STACK_POINTER
+	return current_stack_pointer - (unsigned long)task_stack_page(current) < THREAD_SIZE;
+#else
+	return true;
+#endif
+}
+
 /**
  * gl_level() - the context that we are in
+ *
+ * An interrupt that is about to return is no longer in_hardirq(), and still wakes
+ * tasks, for which it takes locks. What it interrupted may be spinning itself.
  *
  * Context: any.
  */
@@ -192,7 +212,9 @@ static __always_inline enum gl_level gl_level(void)
 		return GL_LEVEL_NMI;
 	if (in_hardirq())
 		return GL_LEVEL_HARDIRQ;
-	return in_serving_softirq() ? GL_LEVEL_SOFTIRQ : GL_LEVEL_TASK;
+	if (in_serving_softirq())
+		return GL_LEVEL_SOFTIRQ;
+	return likely(gl_on_task_stack()) ? GL_LEVEL_TASK : GL_LEVEL_HARDIRQ;
 }
 
 /**

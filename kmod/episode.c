@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * episode - the table of tasks and the futexes that they ask for again and
- * again (episode.h).
+ * episode - the table of tasks and the futexes and file locks that they ask for
+ * again and again (episode.h).
  *
  * Open addressing in a short window, as in the wait table; only the task itself
  * looks for and claims entries under its own key.
@@ -22,6 +22,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
+#include "count.h"
 #include "event.h"
 #include "limits.h"
 
@@ -32,6 +33,13 @@ bool gl_episodes_on;
 
 /* [GL_EPISODES] */
 static struct gl_episode *episodes;
+
+/*
+ * Of files whose lock was refused, by hash: upper half of the file's number, and
+ * the task that was given the lock last. Each is one word, and its latest writer is
+ * right: two files that share a place make each other's task unknown, no more.
+ */
+static u64 takers[GL_TAKERS];
 
 /**
  * gl_episodes_init() - allocate an empty table
@@ -77,6 +85,7 @@ u64 gl_episodes_bytes(void)
 void gl_episodes_clear(void)
 {
 	memset(episodes, 0, array_size(GL_EPISODES, sizeof(*episodes)));
+	memset(takers, 0, sizeof(takers));
 }
 
 static __always_inline u32 home_of(u64 task, u64 uaddr)
@@ -125,6 +134,7 @@ static __always_inline struct gl_episode *claim(u64 uaddr)
 		e->nr_timeouts = 0;
 		e->nr_had = 0;
 		e->woke = GL_WOKE_NOT;
+		e->by_tid = 0;
 		/* Release: pairs with the acquire in gl_episodes_read(). */
 		smp_store_release(&e->uaddr, uaddr);
 		return e;
@@ -213,6 +223,73 @@ notrace void gl_episode_release(u64 uaddr)
 	e->woke = GL_WOKE_NOT;
 }
 
+/* Multiplied by an odd number, the keys of one device stay distinct. */
+static __always_inline u64 file_number(const struct gl_resource *res)
+{
+	u64 key = gl_row_key(res->kind, res->lock);
+
+	return (hash_64(key, 64) + hash_64(res->space, 63)) | GL_EPISODE_FILE;
+}
+
+/* A kernel thread takes it for a client of a file server, which is no task of ours. */
+static __always_inline u32 taker_tid(void)
+{
+	return current->flags & PF_KTHREAD ? 0 : current->pid;
+}
+
+static __always_inline void was_given(u64 file, u64 part)
+{
+	u64 *taker = &takers[hash_64(part, ilog2(GL_TAKERS))];
+	struct gl_episode *e = find(file);
+
+	if (READ_ONCE(*taker) >> 32 == part >> 32)
+		WRITE_ONCE(*taker, (part >> 32) << 32 | taker_tid());
+	if (!e)
+		return;
+	WRITE_ONCE(e->by_tid, 0);
+	WRITE_ONCE(e->since_ns, 0);
+	WRITE_ONCE(e->nr_had, e->nr_had + 1);
+}
+
+static __always_inline void was_refused(u64 file, u64 part)
+{
+	u64 *taker = &takers[hash_64(part, ilog2(GL_TAKERS))], seen = READ_ONCE(*taker);
+	struct gl_episode *e = find(file) ?: claim(file);
+
+	/* Whoever is given it from now on is remembered. */
+	if (seen >> 32 != part >> 32) {
+		seen = (part >> 32) << 32;
+		WRITE_ONCE(*taker, seen);
+	}
+	if (!e)
+		return;
+	WRITE_ONCE(e->by_tid, (s32)seen == current->pid ? 0 : (s32)seen);
+	if (!e->since_ns)
+		WRITE_ONCE(e->since_ns, ktime_get_mono_fast_ns());
+	WRITE_ONCE(e->nr_timeouts, e->nr_timeouts + 1);
+}
+
+/**
+ * gl_episode_tried() - the current task has tried to take the lock of a file
+ * @res: the lock
+ * @range: POSIX and OFD locks: a number of the bytes locked; else 0
+ * @ret: 0 if it was given it; else -errno
+ *
+ * Any success with the file ends a row of refusals, as the kernel may join ranges.
+ * Who refuses, on the other hand, is who was given the very same range.
+ *
+ * Context: as gl_episode_sleep().
+ */
+notrace void gl_episode_tried(const struct gl_resource *res, u64 range, int ret)
+{
+	u64 file = file_number(res), part = file + hash_64(range, 63);
+
+	if (ret)
+		was_refused(file, part);
+	else
+		was_given(file, part);
+}
+
 static bool is_gone(const struct gl_episode *e)
 {
 	const struct task_struct *task;
@@ -271,5 +348,6 @@ bool gl_episodes_read(u32 idx, struct gl_episode *copy)
 	copy->nr_overtaken = READ_ONCE(e->nr_overtaken);
 	copy->nr_timeouts = READ_ONCE(e->nr_timeouts);
 	copy->nr_had = READ_ONCE(e->nr_had);
+	copy->by_tid = READ_ONCE(e->by_tid);
 	return true;
 }

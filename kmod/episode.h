@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * episode - how a task fares with one futex over many waits: a task that wakes,
- * finds the lock taken and waits again is still asking for it.
+ * episode - how a task fares with one futex over many waits, or with one file's
+ * lock over many attempts: a task that wakes, finds the lock taken and waits again
+ * is still asking for it, and so is one that is refused and tries again.
  *
  * Kept only while somebody looks (see probe_episode.c), apart from the wait
  * table: a wait costs one test of gl_episodes_on otherwise.
@@ -12,6 +13,7 @@
 #include <linux/atomic.h>
 #include <linux/types.h>
 
+struct gl_resource;
 struct hrtimer_sleeper;
 
 /* gl_episode.woke: how the latest wait ended */
@@ -20,8 +22,11 @@ struct hrtimer_sleeper;
 #define GL_WOKE_TIMEOUT		2	/* its time was up */
 #define GL_WOKE_SIGNAL		3	/* a signal, perhaps: counts for nothing */
 
+/* gl_episode.uaddr of a file lock: no address, but a number with this bit set. */
+#define GL_EPISODE_FILE		(1ULL << 63)
+
 /**
- * struct gl_episode - one task and one futex
+ * struct gl_episode - one task and one futex, or lock of a file
  *
  * Only the task itself writes here; it is freed when the task is gone. Readers
  * take what they find: a count and @since_ns of different moments make an
@@ -30,7 +35,7 @@ struct hrtimer_sleeper;
 struct gl_episode {
 	/** @task: the task as a number; 0: free. Claimed by cmpxchg */
 	atomic64_t task;
-	/** @uaddr: user address; 0: not filled yet */
+	/** @uaddr: user address, or see GL_EPISODE_FILE; 0: not filled yet */
 	u64 uaddr;
 	/** @start_ns: the task's start time; ns since boot */
 	u64 start_ns;
@@ -42,14 +47,17 @@ struct gl_episode {
 	s32 tid;
 	/** @nr_overtaken: since @since_ns: woken, and asleep again without having had it */
 	u32 nr_overtaken;
-	/** @nr_timeouts: waits that ended by their timeout */
+	/** @nr_timeouts: waits that ended by their timeout; file lock: refusals */
 	u32 nr_timeouts;
-	/** @nr_had: times that it had waited, and then woke others: it had the lock */
+	/**
+	 * @nr_had: times that it had waited, and then woke others: it had the lock;
+	 * file lock: times that it was given it
+	 */
 	u32 nr_had;
 	/** @woke: GL_WOKE_* */
 	u32 woke;
-	/** @__pad: to the end of the cache line */
-	u32 __pad;
+	/** @by_tid: file lock: who was given it last, at the latest refusal; 0: unknown */
+	s32 by_tid;
 };
 
 extern bool gl_episodes_on;
@@ -64,5 +72,6 @@ bool gl_episodes_read(u32 idx, struct gl_episode *copy);
 void gl_episode_sleep(u64 uaddr, const struct hrtimer_sleeper *timer);
 void gl_episode_wake(u64 uaddr);
 void gl_episode_release(u64 uaddr);
+void gl_episode_tried(const struct gl_resource *res, u64 range, int ret);
 
 #endif /* _GL_EPISODE_H */

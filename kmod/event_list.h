@@ -41,8 +41,16 @@ GL_EVENT(LOST_END_DROPPED,	"lost.end_dropped")
 GL_EVENT(LOST_END_MISSED,	"lost.end_missed")
 /* wait: its task exited without an end */
 GL_EVENT(LOST_TASK_EXITED,	"lost.task_exited")
-/* futex wait or wake-up that no episode took in: no place, or inside a probe */
+/* futex wait, wake-up or refusal that no episode took in: no place, or inside a probe */
 GL_EVENT(LOST_NO_EPISODE,	"lost.no_episode")
+/* file locks that were refused at once: who asked did not want to wait */
+GL_EVENT(FILELOCK_REFUSED,	"filelock.refused")
+/* waits for file locks that a signal ended */
+GL_EVENT(FILELOCK_INTERRUPTED,	"filelock.interrupted")
+/* file locks refused by the kernel, as the wait would be a deadlock */
+GL_EVENT(FILELOCK_DEADLOCKS,	"filelock.deadlocks")
+/* file locks that a kernel thread did not get at once, for a client elsewhere: no waits */
+GL_EVENT(FILELOCK_FOR_OTHERS,	"filelock.for_others")
 /* probes that were timed */
 GL_EVENT(COST_SAMPLES,		"cost.sampled_probes")
 /* time they took; ns */

@@ -15,6 +15,7 @@
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/stacktrace.h>
 #include <linux/string.h>
@@ -211,13 +212,15 @@ static notrace void count_caller(struct gl_cpu *cpu, const struct gl_ended *ende
 	struct gl_caller *caller;
 	u32 first, nr;
 
-	nr = save_stack(frames, &first);
+	/* The unwinder looks up modules' code under RCU. */
+	nr = rcu_is_watching() ? save_stack(frames, &first) : 0;
 	caller = nr ? find_caller(cpu, ended->res.kind, &frames[first], nr) : NULL;
 	if (caller) {
 		add(&caller->sums, ended);
 		return;
 	}
-	gl_event_inc(GL_EVENT_GROUPS_FULL);
+	if (nr)
+		gl_event_inc(GL_EVENT_GROUPS_FULL);
 	add_other(cpu, GL_BY_CALLER, ended);
 }
 
@@ -238,6 +241,7 @@ static __always_inline bool beats_threshold(const struct gl_ended *ended)
  */
 notrace void gl_group_end(struct gl_cpu *cpu, const struct gl_ended *ended)
 {
+	cpu->grouped = true;
 	if (READ_ONCE(gl_by_task))
 		count_task(cpu, ended);
 	if (READ_ONCE(gl_by_owner))
@@ -270,6 +274,9 @@ void gl_group_reset(struct gl_cpu *cpu)
 {
 	u32 i, by;
 
+	if (!cpu->grouped)
+		return;
+	cpu->grouped = false;
 	for (by = 0; by < GL_NR_BY; by++)
 		for (i = 0; i < GL_NR_COUNTED_KINDS; i++)
 			reset_sums(&cpu->group_other[by][i]);

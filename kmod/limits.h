@@ -25,6 +25,9 @@
  */
 #define GL_BUCKET_WINDOW	8
 
+/* Counters of file-lock waits: so many tasks that wait slow down a few others only. */
+#define GL_FILE_WAITERS_BITS	8
+
 /*
  * Rows in a group, of which one word of tags tells, and groups looked at before a
  * lock folds into its kind's `other` row.
@@ -99,11 +102,14 @@
 /* One probe in so many is timed, to know the module's own cost; power of two. */
 #define GL_COST_SAMPLE		64
 
-/* Tasks and futexes that come together again and again; 64 bytes each; power of two. */
+/* Tasks and futexes or files that come together again and again; 64 bytes each; power of two. */
 #define GL_EPISODES		8192
 
 /* Places that an episode may lie in; one that finds none is lost.no_episode. */
 #define GL_EPISODE_WINDOW	8
+
+/* Files whose lock was refused, of which is known who had it; power of two. */
+#define GL_TAKERS		1024
 
 /* Episodes are kept so long after they were last read; looks come four times a second. */
 #define GL_EPISODE_LEASE_MS	10000

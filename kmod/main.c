@@ -51,6 +51,10 @@ bool gl_futex = true;
 module_param_named(futex, gl_futex, bool, 0444);
 MODULE_PARM_DESC(futex, "attach the kprobes that see futex waits");
 
+bool gl_filelock = true;
+module_param_named(filelock, gl_filelock, bool, 0444);
+MODULE_PARM_DESC(filelock, "attach the tracepoints that see waits for file locks and leases");
+
 unsigned int gl_drop_ends;
 module_param_named(drop_ends, gl_drop_ends, uint, 0644);
 MODULE_PARM_DESC(drop_ends, "for tests: drop every so many end events; 0: none");
@@ -74,17 +78,25 @@ MODULE_PARM_DESC(reset, "write 1: zero the counters; waits in flight stay");
 
 /*
  * What is counted can be changed at any time: then all counting starts afresh, so
- * that groups and totals are of the same waits.
+ * that groups and totals are of the same waits. Who reads them sees both or none.
  */
 static int set_by(const char *text, const struct kernel_param *kp)
 {
-	bool old = *(bool *)kp->arg;
-	int err = param_set_bool(text, kp);
+	bool *by = kp->arg, yes;
+	int err = kstrtobool(text, &yes);
 
-	if (err || !loaded || *(bool *)kp->arg == old)
+	if (err || yes == *by)
 		return err;
-	gl_group_switch();
-	return gl_count_reset();
+	err = mutex_lock_killable(&gl_rows_mutex);
+	if (err)
+		return err;
+	WRITE_ONCE(*by, yes);
+	if (loaded) {
+		gl_group_switch();
+		gl_count_reset_locked();
+	}
+	mutex_unlock(&gl_rows_mutex);
+	return 0;
 }
 
 static const struct kernel_param_ops by_ops = { .set = set_by, .get = param_get_bool };
@@ -130,11 +142,30 @@ static void free_tables(void)
 	gl_waittab_exit(&gl_waits);
 }
 
-static void set_loaded(bool value)
+/* Count from now on, and let everybody see it. */
+static int __init start(void)
 {
-	kernel_param_lock(THIS_MODULE);
-	loaded = value;
-	kernel_param_unlock(THIS_MODULE);
+	int err;
+
+	gl_group_switch();
+	err = gl_probes_attach();
+	if (err)
+		return err;
+	gl_coverage_test();
+	err = gl_debugfs_init();
+	if (err)
+		gl_probes_detach();
+	return err;
+}
+
+static const char *futex_state(void)
+{
+	bool plain = gl_probe_is_on(&gl_probe_futex_plain);
+	bool pi = gl_probe_is_on(&gl_probe_futex_pi);
+
+	if (!gl_futex)
+		return "off";
+	return plain && pi ? "on" : plain || pi ? "on in part" : "missing";
 }
 
 static int __init gridlock_init(void)
@@ -149,31 +180,27 @@ static int __init gridlock_init(void)
 		return err;
 	}
 	gl_snapshot_init();
-	gl_group_switch();
-	err = gl_probes_attach();
-	if (err)
-		goto free;
-	gl_coverage_test();
-	err = gl_debugfs_init();
-	if (err)
-		goto detach;
-	set_loaded(true);
+	/* Who changes what is counted waits until it can be changed by a reset. */
+	kernel_param_lock(THIS_MODULE);
+	err = start();
+	loaded = !err;
+	kernel_param_unlock(THIS_MODULE);
+	if (err) {
+		free_tables();
+		return err;
+	}
 	pr_info("loaded: %u wait slots, %u lock rows a CPU, %llu KiB; futex probes %s\n",
 		gl_waits.nr_slots, gl_nr_rows,
 		(gl_waittab_bytes(&gl_waits) + gl_cpu_bytes() + gl_episodes_bytes()) >> 10,
-		gl_probe_is_on(&gl_probe_futex) ? "on" : gl_futex ? "missing" : "off");
+		futex_state());
 	return 0;
-
-detach:
-	gl_probes_detach();
-free:
-	free_tables();
-	return err;
 }
 
 static void __exit gridlock_exit(void)
 {
-	set_loaded(false);
+	kernel_param_lock(THIS_MODULE);
+	loaded = false;
+	kernel_param_unlock(THIS_MODULE);
 	gl_debugfs_exit();
 	gl_probes_detach();
 	free_tables();

@@ -199,7 +199,7 @@ notrace void gl_owner_peek(u32 kind, u64 lock, s32 *tid, s32 *tgid)
 	    copy_from_kernel_nofault(&pids[1], &task->tgid, sizeof(pids[1])))
 		return;
 	/* Nonsense was no task. */
-	if (pids[0] <= 0 || pids[0] > PID_MAX_LIMIT || pids[1] <= 0 || pids[1] > PID_MAX_LIMIT)
+	if (pids[0] <= 0 || pids[0] >= PID_MAX_LIMIT || pids[1] <= 0 || pids[1] >= PID_MAX_LIMIT)
 		return;
 	*tid = pids[0];
 	*tgid = pids[1];

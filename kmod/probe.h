@@ -8,7 +8,7 @@
 
 #include <linux/types.h>
 
-/** struct gl_probe_group - one row of the table in probe.c; one file each */
+/** struct gl_probe_group - one row of the table in probe.c */
 struct gl_probe_group {
 	/** @name: as in "probe.NAME" */
 	const char *name;
@@ -23,12 +23,16 @@ struct gl_probe_group {
 	 * waited for by gl_probes_detach()
 	 */
 	void (*detach)(void);
+	/** @missing: NULL, or where it says what it could not attach to, if anything */
+	const char *const *missing;
 	/** @nr_missed: NULL, or hits that the kernel did not pass on to us */
 	u64 (*nr_missed)(void);
 };
 
 extern const struct gl_probe_group gl_probe_contention;
-extern const struct gl_probe_group gl_probe_futex;
+extern const struct gl_probe_group gl_probe_futex_plain;
+extern const struct gl_probe_group gl_probe_futex_pi;
+extern const struct gl_probe_group gl_probe_filelock;
 extern const struct gl_probe_group gl_probe_exit;
 extern const struct gl_probe_group gl_probe_episode;
 
@@ -39,6 +43,7 @@ struct tracepoint *gl_tracepoint_find(const char *name);
 /* Parameters that probes look at. */
 extern bool gl_enabled;
 extern bool gl_futex;
+extern bool gl_filelock;
 extern unsigned int gl_drop_ends;
 
 struct gl_cpu;

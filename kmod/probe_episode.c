@@ -111,8 +111,9 @@ static void show_rows(struct seq_file *m)
 
 	for (idx = 0; idx < GL_EPISODES; idx++)
 		if (gl_episodes_read(idx, &e))
-			seq_printf(m, "%d %llu 0x%llx %llu %u %u %u\n", e.tid, e.start_ns, e.uaddr,
-				   e.since_ns, e.nr_overtaken, e.nr_timeouts, e.nr_had);
+			seq_printf(m, "%d %llu 0x%llx %llu %u %u %u %d\n", e.tid, e.start_ns,
+				   e.uaddr, e.since_ns, e.nr_overtaken, e.nr_timeouts, e.nr_had,
+				   e.by_tid);
 }
 
 /**
@@ -130,7 +131,7 @@ int gl_episodes_show(struct seq_file *m)
 {
 	int err = 0;
 
-	seq_puts(m, "tid start_ns uaddr since_ns overtaken timeouts had\n");
+	seq_puts(m, "tid start_ns uaddr since_ns overtaken timeouts had by\n");
 	mutex_lock(&lease_mutex);
 	if (is_attached && !gl_episodes_on)
 		err = arm();

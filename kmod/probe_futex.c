@@ -6,13 +6,13 @@
  * Return probes would need an instance for each sleeper. No function here is
  * entered by a task that does not wait; wakers pay nothing.
  */
+#include <linux/build_bug.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
 #include <linux/preempt.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
-#include <linux/string.h>
 
 #include "compat.h"
 #include "cpu.h"
@@ -58,20 +58,14 @@ static __always_inline void note_wake(void)
 		gl_episode_wake(uaddr);
 }
 
-/* futex_wait_queue(hb, q, timeout), till 6.x: it sleeps */
-static notrace void on_wait_queue(struct gl_cpu *cpu, struct pt_regs *regs)
+/* GL_FUTEX_SLEEP(..., timeout): it sleeps */
+static notrace void on_sleep(struct gl_cpu *cpu, struct pt_regs *regs)
 {
-	commit(cpu, false, timed_if(regs->dx));
-	if (unlikely(READ_ONCE(gl_episodes_on)))
-		note_sleep(regs->dx);
-}
+	unsigned long timer = GL_FUTEX_SLEEP_TIMER(regs);
 
-/* futex_do_wait(q, timeout), from 6.16 on: it sleeps */
-static notrace void on_do_wait(struct gl_cpu *cpu, struct pt_regs *regs)
-{
-	commit(cpu, false, timed_if(regs->si));
+	commit(cpu, false, timed_if(timer));
 	if (unlikely(READ_ONCE(gl_episodes_on)))
-		note_sleep(regs->si);
+		note_sleep(timer);
 }
 
 /* Also tasks that did not sleep pass here: those count for nothing. */
@@ -116,8 +110,6 @@ static notrace void on_fixup_pi_owner(struct gl_cpu *cpu, struct pt_regs *regs)
 struct point {
 	struct kprobe probe;
 	void (*on)(struct gl_cpu *cpu, struct pt_regs *regs);
-	/** @attached: the kernel has it and let us in */
-	bool attached;
 };
 
 static int handle(struct kprobe *probe, struct pt_regs *regs);
@@ -125,16 +117,25 @@ static int handle(struct kprobe *probe, struct pt_regs *regs);
 #define POINT(function, handler) \
 	{ .probe = { .symbol_name = function, .pre_handler = handle }, .on = handler }
 
-/* Ends first: no wait is ever begun whose end would not be seen. */
-static struct point points[] = {
+/*
+ * What one kind of futex takes, whole or not at all: with an end that is not seen
+ * its waits would never end, and without arguments none would begin. Ends first: no
+ * wait is ever begun whose end would not be seen.
+ */
+static struct point plain[] = {
 	POINT("futex_unqueue", on_unqueue),
-	POINT("fixup_pi_owner", on_fixup_pi_owner),
 	POINT("futex_wait_setup", on_setup),
+	POINT(GL_FUTEX_SLEEP, on_sleep),
+};
+
+static struct point pi[] = {
+	POINT("fixup_pi_owner", on_fixup_pi_owner),
 	POINT("futex_lock_pi", on_lock_pi),
-	POINT("futex_wait_queue", on_wait_queue),
-	POINT("futex_do_wait", on_do_wait),
 	POINT("rt_mutex_wait_proxy_lock", on_wait_proxy_lock),
 };
+
+#define MOST_POINTS	ARRAY_SIZE(plain)
+static_assert(ARRAY_SIZE(pi) <= MOST_POINTS);
 
 static notrace int handle(struct kprobe *probe, struct pt_regs *regs)
 {
@@ -157,66 +158,66 @@ static notrace int handle(struct kprobe *probe, struct pt_regs *regs)
 	return 0;
 }
 
-static bool is_attached(const char *function)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(points); i++)
-		if (points[i].attached && !strcmp(points[i].probe.symbol_name, function))
-			return true;
-	return false;
-}
-
 /* All at once, which waits for one grace period; begins are disarmed first. */
-static void detach(void)
+static void detach(struct point *points, size_t nr)
 {
-	struct kprobe *attached[ARRAY_SIZE(points)];
-	size_t i = ARRAY_SIZE(points);
-	int nr = 0;
-
-	while (i--) {
-		if (points[i].attached)
-			attached[nr++] = &points[i].probe;
-		points[i].attached = false;
-	}
-	unregister_kprobes(attached, nr);
-}
-
-static int attach(void)
-{
-	size_t i;
-	int err;
-
-	for (i = 0; i < ARRAY_SIZE(points); i++) {
-		err = register_kprobe(&points[i].probe);
-		if (err == -ENOMEM) {
-			detach();
-			return err;
-		}
-		points[i].attached = !err;
-	}
-	if (is_attached("futex_unqueue") && is_attached("futex_wait_setup") &&
-	    (is_attached("futex_wait_queue") || is_attached("futex_do_wait")))
-		return 0;
-	detach();
-	return -ENOENT;
-}
-
-static u64 nr_missed(void)
-{
-	u64 nr = 0;
+	struct kprobe *probes[MOST_POINTS];
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(points); i++)
-		if (points[i].attached)
-			nr += points[i].probe.nmissed;
-	return nr;
+	for (i = 0; i < nr; i++)
+		probes[i] = &points[nr - 1 - i].probe;
+	unregister_kprobes(probes, nr);
 }
 
-const struct gl_probe_group gl_probe_futex = {
-	.name = "futex",
-	.wanted = &gl_futex,
-	.attach = attach,
-	.detach = detach,
-	.nr_missed = nr_missed,
-};
+/* Return: 0, or -errno and which function it could not probe. */
+static int attach(struct point *points, size_t nr, const char **missing_ret)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		int err = register_kprobe(&points[i].probe);
+
+		if (!err)
+			continue;
+		*missing_ret = points[i].probe.symbol_name;
+		detach(points, i);
+		return err;
+	}
+	return 0;
+}
+
+static u64 nr_missed(const struct point *points, size_t nr)
+{
+	u64 sum = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		sum += points[i].probe.nmissed;
+	return sum;
+}
+
+#define GROUP(points, string)							\
+static const char *points##_missing;						\
+static int attach_##points(void)						\
+{										\
+	return attach(points, ARRAY_SIZE(points), &points##_missing);		\
+}										\
+static void detach_##points(void)						\
+{										\
+	detach(points, ARRAY_SIZE(points));					\
+}										\
+static u64 nr_missed_##points(void)						\
+{										\
+	return nr_missed(points, ARRAY_SIZE(points));				\
+}										\
+const struct gl_probe_group gl_probe_futex_##points = {				\
+	.name = string,								\
+	.wanted = &gl_futex,							\
+	.attach = attach_##points,						\
+	.detach = detach_##points,						\
+	.missing = &points##_missing,						\
+	.nr_missed = nr_missed_##points,					\
+}
+
+GROUP(plain, "futex");
+GROUP(pi, "futex_pi");

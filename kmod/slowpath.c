@@ -31,6 +31,8 @@
 #define FAMILY_PCPU		BIT(5)
 #define FAMILY_FUTEX		BIT(6)
 #define FAMILY_FUTEX_PI		BIT(7)
+#define FAMILY_FILELOCK		BIT(8)
+#define FAMILY_LEASE		BIT(9)
 
 /*
  * The functions that sleep until the lock is had, and no others: a task may also
@@ -71,6 +73,13 @@ static const struct {
 	{ "futex_wait_queue",				FAMILY_FUTEX },
 	{ "futex_do_wait",				FAMILY_FUTEX },
 	{ "rt_mutex_wait_proxy_lock",			FAMILY_FUTEX_PI },
+	/* The waits for file locks are inlined in these; all sleep in their loop. */
+	{ "locks_lock_inode_wait",			FAMILY_FILELOCK },
+	{ "flock_lock_inode_wait",			FAMILY_FILELOCK },
+	{ "posix_lock_inode_wait",			FAMILY_FILELOCK },
+	{ "do_lock_file_wait",				FAMILY_FILELOCK },
+	{ "fcntl_setlk",				FAMILY_FILELOCK },
+	{ "__break_lease",				FAMILY_LEASE },
 };
 
 static unsigned long family_of_kind(u32 kind)
@@ -95,6 +104,12 @@ static unsigned long family_of_kind(u32 kind)
 		return FAMILY_FUTEX;
 	case GL_KIND_FUTEX_PI:
 		return FAMILY_FUTEX_PI;
+	case GL_KIND_FLOCK:
+	case GL_KIND_POSIX:
+	case GL_KIND_OFD:
+		return FAMILY_FILELOCK;
+	case GL_KIND_LEASE:
+		return FAMILY_LEASE;
 	default:
 		return 0;
 	}

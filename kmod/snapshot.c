@@ -7,8 +7,10 @@
 
 #include <linux/atomic.h>
 #include <linux/capability.h>
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/kallsyms.h>
+#include <linux/kdev_t.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/random.h>
@@ -17,6 +19,8 @@
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 
+#include "count.h"
+#include "cpu.h"
 #include "event.h"
 #include "limits.h"
 
@@ -53,8 +57,8 @@ void gl_snapshot_init(void)
 
 /**
  * gl_snapshot_id() - identity of a resource that does not tell its address
- * @lock: address
- * @space: futex: the mm, as a number; else 0
+ * @lock: address, or as in struct gl_resource
+ * @space: as there
  *
  * Context: any.
  *
@@ -68,35 +72,42 @@ u64 gl_snapshot_id(u64 lock, u64 space)
 /**
  * gl_snapshot_address() - the address of a lock as far as it may be shown
  * @snap: snapshot it is for
- * @kind: enum gl_kind; a futex has a user address, which is no secret
- * @lock: address
+ * @kind: enum gl_kind; user addresses and inode numbers are no secret
+ * @lock: address, or as in struct gl_resource
+ * @space: as there
  *
  * Context: any.
  *
- * Return: the address or 0.
+ * Return: the address, the inode number or 0.
  */
-u64 gl_snapshot_address(const struct gl_snapshot *snap, u32 kind, u64 lock)
+u64 gl_snapshot_address(const struct gl_snapshot *snap, u32 kind, u64 lock, u64 space)
 {
-	if (kind == GL_KIND_FUTEX || kind == GL_KIND_FUTEX_PI ||
-	    snap->header.flags & GL_FILE_ADDRESSES)
+	if (gl_is_file_kind(kind))
+		return gl_file_ino(lock, space);
+	if (kind >= GL_KIND_FUTEX || snap->header.flags & GL_FILE_ADDRESSES)
 		return lock;
 	return 0;
 }
 
 /**
- * gl_snapshot_name() - the symbol of a static lock
+ * gl_snapshot_name() - the symbol of a static lock, or the file of a file lock
  * @kind: enum gl_kind
- * @lock: address
- * @name: gets "symbol" or "symbol+0xoffset"; empty: it has none
+ * @lock: address or inode number
+ * @space: file lock: its device
+ * @name: gets "symbol" or "symbol+0xoffset", or "major:minor:inode" as in
+ * /proc/locks; empty: it has none
  *
  * Context: process.
  */
-void gl_snapshot_name(u32 kind, u64 lock, char name[GL_NAME_LEN])
+void gl_snapshot_name(u32 kind, u64 lock, u64 space, char name[GL_NAME_LEN])
 {
 	char symbol[KSYM_SYMBOL_LEN], *size;
 
 	name[0] = '\0';
-	if (kind == GL_KIND_FUTEX || kind == GL_KIND_FUTEX_PI)
+	if (gl_is_file_kind(kind))
+		snprintf(name, GL_NAME_LEN, "%02x:%02x:%llu", MAJOR(gl_file_dev(space)),
+			 MINOR(gl_file_dev(space)), gl_file_ino(lock, space));
+	if (kind >= GL_KIND_FUTEX)
 		return;
 	sprint_symbol(symbol, lock);
 	if (symbol[0] == '0')
@@ -141,7 +152,41 @@ static void fill_header(struct gl_snapshot *snap, u32 record_type)
 
 static u64 nr_events(void)
 {
-	return gl_event_sum(GL_EVENT_BEGINS) + gl_event_sum(GL_EVENT_ENDS);
+	return gl_event_sum(GL_EVENT_BEGINS) + gl_event_sum(GL_EVENT_ENDS) +
+	       gl_event_sum(GL_EVENT_LOST_END_MISSED) +
+	       gl_event_sum(GL_EVENT_LOST_TASK_EXITED);
+}
+
+/* Probes that run: each may have told its event and not yet counted it, or the reverse. */
+static u64 nr_in_probes(void)
+{
+	u64 nr = 0;
+	int cpu, level;
+
+	for_each_possible_cpu(cpu)
+		for (level = 0; level < GL_NR_LEVELS; level++)
+			nr += READ_ONCE(per_cpu(gl_cpu_ptr, cpu)->busy[level]);
+	return nr;
+}
+
+/* Events whose counting was over before now. */
+static u64 nr_events_past(void)
+{
+	u64 nr = nr_events();
+
+	/* Who is not in a probe any more has counted all of those. */
+	smp_rmb();
+	return nr - nr_in_probes();
+}
+
+/* Events whose counting had begun by now. */
+static u64 nr_events_begun(void)
+{
+	u64 nr = nr_in_probes();
+
+	/* Who is not in a probe any more has told all that it counted. */
+	smp_rmb();
+	return nr + nr_events();
 }
 
 /* Room for what there is and for what may come meanwhile. */
@@ -179,13 +224,13 @@ struct gl_snapshot *gl_snapshot_take(u32 record_type)
 	}
 	fill_header(snap, record_type);
 	snap->header.taken_at_ns = ktime_get_mono_fast_ns();
-	before = nr_events();
+	before = nr_events_past();
 	err = types[record_type].fill(snap, room);
 	if (err) {
 		gl_snapshot_free(snap);
 		return ERR_PTR(err);
 	}
-	snap->header.nr_meanwhile = nr_events() - before;
+	snap->header.nr_meanwhile = nr_events_begun() - before;
 	snap->header.nr_lost_begins = gl_event_lost_begins();
 	snap->header.nr_lost_ends = gl_event_lost_ends();
 	snap->header.done_at_ns = ktime_get_mono_fast_ns();

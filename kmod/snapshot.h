@@ -33,8 +33,8 @@ struct gl_snapshot *gl_snapshot_take(u32 record_type);
 void gl_snapshot_free(struct gl_snapshot *snap);
 
 u64 gl_snapshot_id(u64 lock, u64 space);
-u64 gl_snapshot_address(const struct gl_snapshot *snap, u32 kind, u64 lock);
-void gl_snapshot_name(u32 kind, u64 lock, char name[GL_NAME_LEN]);
+u64 gl_snapshot_address(const struct gl_snapshot *snap, u32 kind, u64 lock, u64 space);
+void gl_snapshot_name(u32 kind, u64 lock, u64 space, char name[GL_NAME_LEN]);
 
 /* The kinds of snapshot: how many records to make room for, and filling them. */
 u64 gl_waits_size(void);

@@ -288,9 +288,9 @@ int gl_groups_fill(struct gl_snapshot *snap, u64 room)
 		mutex_lock(&gl_rows_mutex);
 		for_each_possible_cpu(nr)
 			merge_cpu(&m, per_cpu(gl_cpu_ptr, nr));
+		leave_out_off(snap);
 		mutex_unlock(&gl_rows_mutex);
 		name_owners(snap);
-		leave_out_off(snap);
 		err = 0;
 	}
 	kvfree(m.name);

@@ -110,10 +110,10 @@ static void identify(struct gl_snapshot *snap, struct gl_lock_record *rec,
 	rec->row = GL_ROW_LOCK;
 	rec->kind = gl_row_kind(key);
 	rec->res_id = gl_snapshot_id(lock, space);
-	rec->res_addr = gl_snapshot_address(snap, rec->kind, lock);
+	rec->res_addr = gl_snapshot_address(snap, rec->kind, lock, space);
 	rec->space_id = space ? gl_snapshot_id(space, 0) : 0;
 	rec->tgid = READ_ONCE(row->tgid);
-	gl_snapshot_name(rec->kind, lock, rec->name);
+	gl_snapshot_name(rec->kind, lock, space, rec->name);
 }
 
 static void add_rows(struct merge *m, const struct gl_cpu *cpu)
@@ -173,7 +173,28 @@ static void merge_cpus(struct merge *m)
 	}
 }
 
-/* Rows that only a reset has left there say nothing. */
+/*
+ * A wait that began in `other`, for a reset put it there or its lock had no row on
+ * that CPU, and then ended in a row: let it have begun there as well.
+ */
+static void claim_begins(struct gl_snapshot *snap)
+{
+	struct gl_lock_record *rec = (void *)snap->records;
+	u64 i;
+
+	for (i = 2 * GL_NR_COUNTED_KINDS; i < snap->header.nr_records; i++) {
+		struct gl_lock_record *other = &rec[2 * rec[i].kind + 1];
+		u64 closed = rec[i].nr_ended + rec[i].nr_lost, short_by;
+
+		if (closed <= rec[i].nr_begun)
+			continue;
+		short_by = min(closed - rec[i].nr_begun, other->nr_begun);
+		rec[i].nr_begun += short_by;
+		other->nr_begun -= short_by;
+	}
+}
+
+/* A row that was taken just now and not counted in says nothing. */
 static void leave_out_empty(struct gl_snapshot *snap)
 {
 	struct gl_lock_record *rec = (void *)snap->records;
@@ -231,6 +252,7 @@ int gl_rows_fill(struct gl_snapshot *snap, u64 room)
 		mutex_lock(&gl_rows_mutex);
 		merge_cpus(&m);
 		mutex_unlock(&gl_rows_mutex);
+		claim_begins(snap);
 		leave_out_empty(snap);
 		err = 0;
 	}

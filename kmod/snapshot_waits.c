@@ -131,7 +131,7 @@ static bool fill_sleeping(struct gl_snapshot *snap, u32 idx, struct gl_wait_reco
 	*rec = (struct gl_wait_record){
 		.gen = generation(seq, idx),
 		.res_id = gl_snapshot_id(slot.lock, slot.space),
-		.res_addr = gl_snapshot_address(snap, slot.kind, slot.lock),
+		.res_addr = gl_snapshot_address(snap, slot.kind, slot.lock, slot.space),
 		.space_id = slot.space ? gl_snapshot_id(slot.space, 0) : 0,
 		.begin_ns = slot.begin_ns,
 		.start_ns = slot.start_ns,
@@ -153,7 +153,7 @@ static bool fill_sleeping(struct gl_snapshot *snap, u32 idx, struct gl_wait_reco
 	}
 	if (task)
 		put_task_struct(task);
-	gl_snapshot_name(slot.kind, slot.lock, rec->name);
+	gl_snapshot_name(slot.kind, slot.lock, slot.space, rec->name);
 	return gl_waittab_is_unchanged(&gl_waits, idx, seq);
 }
 
@@ -170,7 +170,7 @@ static bool fill_spinning(struct gl_snapshot *snap, u32 n, struct gl_wait_record
 	*rec = (struct gl_wait_record){
 		.gen = generation(seq, idx),
 		.res_id = gl_snapshot_id(spin.lock, 0),
-		.res_addr = gl_snapshot_address(snap, spin.kind, spin.lock),
+		.res_addr = gl_snapshot_address(snap, spin.kind, spin.lock, 0),
 		.begin_ns = spin.begin_ns,
 		.start_ns = spin.start_ns,
 		.tid = spin.tid,
@@ -186,7 +186,7 @@ static bool fill_spinning(struct gl_snapshot *snap, u32 n, struct gl_wait_record
 		rec->flags &= ~(GL_WAIT_OFF_CPU | GL_WAIT_INTERRUPTIBLE);
 		put_task_struct(task);
 	}
-	gl_snapshot_name(spin.kind, spin.lock, rec->name);
+	gl_snapshot_name(spin.kind, spin.lock, 0, rec->name);
 	return gl_spin_is_unchanged(n, seq);
 }
 

@@ -19,6 +19,8 @@
 
 struct gl_waittab gl_waits;
 
+atomic_t gl_file_waiters[1 << GL_FILE_WAITERS_BITS];
+
 static __always_inline u64 me(void)
 {
 	return (u64)(unsigned long)current;
@@ -27,6 +29,11 @@ static __always_inline u64 me(void)
 static __always_inline bool is_futex(const struct gl_slot *slot)
 {
 	return slot->kind == GL_KIND_FUTEX || slot->kind == GL_KIND_FUTEX_PI;
+}
+
+static __always_inline bool is_kernel_lock(const struct gl_slot *slot)
+{
+	return slot->kind < GL_KIND_FUTEX;
 }
 
 static __always_inline struct gl_resource resource_of(const struct gl_slot *slot)
@@ -64,6 +71,8 @@ static notrace void drop_wait(struct gl_cpu *cpu, struct gl_slot *slot, enum gl_
 
 		gl_count_lost(cpu, &res);
 		gl_event_inc(why);
+		if (gl_is_file_kind(slot->kind))
+			atomic_dec(gl_file_waiters_here());
 	}
 	gl_waittab_retire(&gl_waits, slot, me());
 }
@@ -86,21 +95,40 @@ static __always_inline struct gl_slot *take_slot(void)
 /*
  * May a task begin a wait for a kernel lock within such a wait? As a rule slow
  * paths take no lock that sleeps. But percpu_down_write() of 6.1 waits for a
- * grace period. And on PREEMPT_RT an rwbase lock waits for the rt_mutex inside,
- * and who sleeps by schedule() first submits its block I/O, under spinlock_t.
+ * grace period; who waits for a file lock takes locks each time it tries again.
+ * And on PREEMPT_RT an rwbase lock waits for the rt_mutex inside, and who sleeps
+ * by schedule() first submits its block I/O, under spinlock_t.
  */
 static __always_inline bool may_nest_in(u32 kind)
 {
-	if (kind == GL_KIND_PCPU_SEM_R || kind == GL_KIND_PCPU_SEM_W)
+	if (kind == GL_KIND_PCPU_SEM_R || kind == GL_KIND_PCPU_SEM_W || gl_is_file_kind(kind))
 		return true;
 	return IS_ENABLED(CONFIG_PREEMPT_RT) && kind != GL_KIND_RTMUTEX;
 }
 
-/* A mutex is waited for in phases; two spins in a row are two waits. */
-static __always_inline bool is_next_phase(const struct gl_slot *slot, u32 kind, u64 lock, u16 flags)
+static __always_inline bool is_for(const struct gl_slot *slot, const struct gl_resource *res)
 {
-	return kind == GL_KIND_MUTEX && slot->kind == kind && slot->lock == lock &&
-	       !(slot->flags & flags & GL_WAIT_SPINNING);
+	return slot->kind == res->kind && slot->lock == res->lock && slot->space == res->space;
+}
+
+/*
+ * A mutex is waited for in phases; two spins in a row are two waits. Whoever is
+ * woken for a file lock tries again, and may find it taken.
+ */
+static __always_inline bool is_next_phase(const struct gl_slot *slot,
+					  const struct gl_resource *res, u16 flags)
+{
+	if (res->kind != GL_KIND_MUTEX && !gl_is_file_kind(res->kind))
+		return false;
+	return is_for(slot, res) && !(slot->flags & flags & GL_WAIT_SPINNING);
+}
+
+/* Is a live wait over, though its end was missed, when one for @res begins? */
+static __always_inline bool is_over(const struct gl_slot *slot, const struct gl_resource *res)
+{
+	if (gl_is_file_kind(slot->kind) && gl_is_file_kind(res->kind))
+		return true;
+	return !may_nest_in(slot->kind) || is_for(slot, res);
 }
 
 /*
@@ -110,7 +138,8 @@ static __always_inline bool is_next_phase(const struct gl_slot *slot, u32 kind, 
  *
  * Return: true when the new wait only continues one that is there.
  */
-static __always_inline bool continues(struct gl_cpu *cpu, u32 kind, u64 lock, u16 flags)
+static __always_inline bool continues(struct gl_cpu *cpu, const struct gl_resource *res,
+				      u16 flags)
 {
 	struct gl_slot *found[GL_TASK_SLOTS], *oldest = NULL;
 	u32 nr = gl_waittab_find(&gl_waits, me(), GL_SLOT_LIVE, found), live = 0, i;
@@ -118,12 +147,12 @@ static __always_inline bool continues(struct gl_cpu *cpu, u32 kind, u64 lock, u1
 	for (i = 0; i < nr; i++) {
 		struct gl_slot *slot = found[i];
 
-		if (is_next_phase(slot, kind, lock, flags)) {
+		if (is_next_phase(slot, res, flags)) {
 			WRITE_ONCE(slot->flags, flags);
 			gl_event_inc(GL_EVENT_PHASES);
 			return true;
 		}
-		if (!may_nest_in(slot->kind) || (slot->lock == lock && slot->kind == kind)) {
+		if (is_over(slot, res)) {
 			drop_wait(cpu, slot, GL_EVENT_LOST_END_MISSED);
 			continue;
 		}
@@ -134,6 +163,33 @@ static __always_inline bool continues(struct gl_cpu *cpu, u32 kind, u64 lock, u1
 	if (live >= GL_TASK_DEPTH)
 		drop_wait(cpu, oldest, GL_EVENT_LOST_END_MISSED);
 	return false;
+}
+
+/* Return: true if the wait has a slot now that it did not have. */
+static __always_inline bool begin(struct gl_cpu *cpu, const struct gl_resource *res, u16 flags)
+{
+	struct gl_slot *slot;
+
+	if (continues(cpu, res, flags))
+		return false;
+	if (unlikely(!READ_ONCE(gl_enabled))) {
+		gl_event_inc(GL_EVENT_DISABLED);
+		return false;
+	}
+	slot = take_slot();
+	if (!slot)
+		return false;
+	slot->lock = res->lock;
+	slot->space = res->space;
+	slot->kind = res->kind;
+	slot->flags = flags;
+	if (READ_ONCE(gl_by_owner))
+		gl_owner_peek(res->kind, res->lock, &slot->owner_tid, &slot->owner_tgid);
+	slot->phase = GL_SLOT_LIVE;
+	slot->begin_ns = ktime_get_mono_fast_ns();
+	gl_slot_unlock(slot);
+	gl_count_begin(cpu, res);
+	return true;
 }
 
 /**
@@ -149,27 +205,7 @@ static __always_inline bool continues(struct gl_cpu *cpu, u32 kind, u64 lock, u1
  */
 notrace void gl_wait_begin(struct gl_cpu *cpu, u32 kind, u64 lock, u16 flags)
 {
-	struct gl_resource res = { .kind = kind, .lock = lock };
-	struct gl_slot *slot;
-
-	if (continues(cpu, kind, lock, flags))
-		return;
-	if (unlikely(!READ_ONCE(gl_enabled))) {
-		gl_event_inc(GL_EVENT_DISABLED);
-		return;
-	}
-	slot = take_slot();
-	if (!slot)
-		return;
-	slot->lock = lock;
-	slot->kind = kind;
-	slot->flags = flags;
-	if (READ_ONCE(gl_by_owner))
-		gl_owner_peek(kind, lock, &slot->owner_tid, &slot->owner_tgid);
-	slot->phase = GL_SLOT_LIVE;
-	slot->begin_ns = ktime_get_mono_fast_ns();
-	gl_slot_unlock(slot);
-	gl_count_begin(cpu, &res);
+	begin(cpu, &(struct gl_resource){ .kind = kind, .lock = lock }, flags);
 }
 
 /**
@@ -189,7 +225,7 @@ notrace bool gl_wait_end(struct gl_cpu *cpu, u64 lock, int ret)
 	u64 begin_ns;
 
 	for (i = 0; i < nr; i++)
-		if (found[i]->lock == lock && !is_futex(found[i]) &&
+		if (found[i]->lock == lock && is_kernel_lock(found[i]) &&
 		    (!ended || found[i]->begin_ns > ended->begin_ns))
 			ended = found[i];
 	if (!ended)
@@ -336,6 +372,86 @@ notrace bool gl_wait_end_futex(struct gl_cpu *cpu, int ret)
 	if (slot)
 		close_wait(cpu, slot, ret);
 	return slot;
+}
+
+/**
+ * gl_wait_begin_file() - a wait for a file lock or lease begins, or goes on
+ * @cpu: this CPU
+ * @res: what it is for
+ * @flags: GL_WAIT_SHARED, GL_WAIT_TIMED_KNOWN
+ *
+ * Context: task, preemption disabled, inside gl_cpu_enter().
+ */
+notrace void gl_wait_begin_file(struct gl_cpu *cpu, const struct gl_resource *res, u16 flags)
+{
+	if (begin(cpu, res, flags))
+		atomic_inc(gl_file_waiters_here());
+}
+
+/* A task is in one such wait at most: a new one drops what is left of another. */
+static __always_inline struct gl_slot *find_file(void)
+{
+	struct gl_slot *found[GL_TASK_SLOTS];
+	u32 nr = gl_waittab_find(&gl_waits, me(), GL_SLOT_LIVE, found), i;
+
+	for (i = 0; i < nr; i++)
+		if (gl_is_file_kind(found[i]->kind))
+			return found[i];
+	return NULL;
+}
+
+/**
+ * gl_wait_in_file() - is the current task in a wait for a file lock or lease?
+ *
+ * Context: task, preemption disabled, inside gl_cpu_enter().
+ *
+ * Return: true if one is recorded.
+ */
+notrace bool gl_wait_in_file(void)
+{
+	return find_file();
+}
+
+/**
+ * gl_wait_missed_file() - a wait for a file lock or lease is over, unseen
+ * @cpu: this CPU
+ *
+ * Context: task, preemption disabled, inside gl_cpu_enter().
+ */
+notrace void gl_wait_missed_file(struct gl_cpu *cpu)
+{
+	struct gl_slot *slot = find_file();
+
+	if (slot)
+		drop_wait(cpu, slot, GL_EVENT_LOST_END_MISSED);
+}
+
+/**
+ * gl_wait_end_file() - a wait for a file lock or lease ends
+ * @cpu: this CPU
+ * @res: what it was for; NULL: whatever it was
+ * @ret: 0, or why it was not taken
+ *
+ * A task that is done with another file lock than it was known to wait for is
+ * past that wait as well, and its end was missed.
+ *
+ * Context: task, preemption disabled, inside gl_cpu_enter().
+ *
+ * Return: true if the task was in such a wait.
+ */
+notrace bool gl_wait_end_file(struct gl_cpu *cpu, const struct gl_resource *res, int ret)
+{
+	struct gl_slot *slot = find_file();
+
+	if (!slot)
+		return false;
+	if (res && !is_for(slot, res)) {
+		drop_wait(cpu, slot, GL_EVENT_LOST_END_MISSED);
+		return false;
+	}
+	close_wait(cpu, slot, ret);
+	atomic_dec(gl_file_waiters_here());
+	return true;
 }
 
 /**

@@ -32,9 +32,9 @@
 struct gl_slot {
 	/** @seq: odd while the slot changes; even: 2 * times it was changed */
 	atomic64_t seq;
-	/** @lock: address of the lock; futex: user address */
+	/** @lock: address of the lock; futex: user address; file lock: inode number */
 	u64 lock;
-	/** @space: futex: the mm, as a number; else 0 */
+	/** @space: futex: the mm, as a number; file lock: its device; else 0 */
 	u64 space;
 	/** @begin_ns: when it began; ns, CLOCK_MONOTONIC */
 	u64 begin_ns;

@@ -66,7 +66,7 @@ enum gl_kind {
 	GL_KIND_LIST(GL_KIND_ENUM)
 	GL_NR_KINDS,
 	/* The module counts kinds below this bound; the reader finds the rest. */
-	GL_NR_COUNTED_KINDS = GL_KIND_FLOCK,
+	GL_NR_COUNTED_KINDS = GL_KIND_SYSV_SEM,
 };
 
 /* What a file's records are (gl_header.record_type). */
@@ -100,7 +100,7 @@ struct gl_header {
 	__u64 nr_lost_begins;
 	/** @nr_lost_ends: end events dropped in the probe, since load */
 	__u64 nr_lost_ends;
-	/** @nr_meanwhile: events recorded while the snapshot was taken */
+	/** @nr_meanwhile: events that were, or may have been, recorded while it was taken */
 	__u64 nr_meanwhile;
 	/** @taken_at_ns: start of the snapshot; ns, CLOCK_MONOTONIC */
 	__u64 taken_at_ns;
@@ -150,9 +150,12 @@ struct gl_wait_record {
 	__u64 gen;
 	/** @res_id: opaque identity of the resource; equal to lock rows' res_id */
 	__u64 res_id;
-	/** @res_addr: lock address (0 when hidden); futex: the user address, always shown */
+	/**
+	 * @res_addr: lock address (0 when hidden); always shown: of a futex the user
+	 * address, of a file lock the inode number
+	 */
 	__u64 res_addr;
-	/** @space_id: futex: opaque identity of the address space; else 0 */
+	/** @space_id: opaque identity of a futex's address space, a file's device; else 0 */
 	__u64 space_id;
 	/** @begin_ns: when the wait began; ns, CLOCK_MONOTONIC */
 	__u64 begin_ns;
@@ -194,14 +197,14 @@ struct gl_wait_record {
 	char comm[GL_COMM_LEN];
 	/** @owner_comm: name of the owner, NUL-terminated; empty if unknown */
 	char owner_comm[GL_COMM_LEN];
-	/** @name: symbol of a static lock, NUL-terminated; empty if unknown */
+	/** @name: symbol of a static lock, "major:minor:inode" of a file; else empty */
 	char name[GL_NAME_LEN];
 };
 
 /* gl_lock_record.row: what a row of locks.bin counts */
 #define GL_ROW_TOTAL	1	/* all waits of a kind, counted apart from the rows */
 #define GL_ROW_LOCK	2	/* one lock of a kind */
-#define GL_ROW_OTHER	3	/* the locks (groups) of a kind that found no row of their own */
+#define GL_ROW_OTHER	3	/* waits of a kind that found no row of their lock (group) */
 #define GL_ROW_GROUP	4	/* groups.bin: one task, owner, cgroup or caller of a kind */
 
 /* gl_group_record.by: what the waits are grouped by; 0 in TOTAL rows */
@@ -223,19 +226,26 @@ struct gl_wait_record {
  * At quiescence, for each kind: the sum over its LOCK and OTHER rows equals
  * its TOTAL row, and nr_begun == nr_ended + waits in flight + nr_lost. Under
  * load the two sides differ by at most header.nr_meanwhile.
+ *
+ * OTHER rows also have the waits that were in flight at a reset, until they end.
+ * A LOCK row never has more ends than begins. An OTHER row may: a wait that began
+ * in a row and found none on the CPU that it ended on has ended in OTHER.
  */
 struct gl_lock_record {
 	/** @res_id: opaque identity of the lock; 0 for TOTAL and OTHER */
 	__u64 res_id;
 	/** @res_addr: address as in gl_wait_record; 0 when hidden */
 	__u64 res_addr;
-	/** @space_id: futex: opaque identity of the address space; else 0 */
+	/** @space_id: opaque identity of a futex's address space, a file's device; else 0 */
 	__u64 space_id;
 	/** @nr_begun: contentions opened */
 	__u64 nr_begun;
 	/** @nr_ended: contentions closed, failed ones included */
 	__u64 nr_ended;
-	/** @nr_failed: contentions closed without the lock (ret < 0) */
+	/**
+	 * @nr_failed: contentions closed without the lock (ret < 0); a file lock that
+	 * was refused at once is one, of no length
+	 */
 	__u64 nr_failed;
 	/** @nr_lost: contentions opened whose end will never be counted */
 	__u64 nr_lost;
@@ -251,14 +261,14 @@ struct gl_lock_record {
 	__u32 kind;
 	/** @flags: GL_LOCK_* */
 	__u32 flags;
-	/** @tgid: futex: a process of that address space that waited; else 0 */
+	/** @tgid: futex, file lock: a process that waited; else 0 */
 	__s32 tgid;
 	/**
 	 * @hist: closed waits by log2 of their length in ns; of a LOCK row since
 	 * the lock became hot on a CPU, so that their sum is at most nr_ended
 	 */
 	__u64 hist[GL_NR_BUCKETS];
-	/** @name: symbol of a static lock, NUL-terminated; empty if unknown */
+	/** @name: symbol of a static lock, "major:minor:inode" of a file; else empty */
 	char name[GL_NAME_LEN];
 };
 
