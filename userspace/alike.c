@@ -21,23 +21,36 @@ static int compare_numbers(uint64_t a, uint64_t b)
 	return (a > b) - (a < b);
 }
 
-/* By the futex, and how it is waited for; those that follow nobody come first. */
+/* The order in which they are looked at, as the time may run out. */
+enum turn { TURN_RECORDED, TURN_FUTEX, TURN_UNRECORDED };
+
+/* The kernel's own locks have a row that does not tell it all. */
+static enum turn turn_of(const struct sleeper *s)
+{
+	if (!s->row)
+		return TURN_UNRECORDED;
+	return alike_told(s->row) ? TURN_FUTEX : TURN_RECORDED;
+}
+
+/* What is to be proven comes first; of the others, those that are alike lie together. */
 static int compare_sleepers(const void *a, const void *b)
 {
 	const struct sleeper *x = a, *y = b;
-	int order = (!x->row || !alike_told(x->row)) - (!y->row || !alike_told(y->row));
+	enum turn turn = turn_of(x);
+	int order = (x->follows - y->follows) ?: compare_numbers(turn, turn_of(y));
 
-	if (!order && x->row && y->row && alike_told(x->row))
+	if (!order && turn == TURN_FUTEX)
 		order = compare_numbers(x->row->tgid, y->row->tgid) ?:
 			compare_numbers(x->row->res_addr, y->row->res_addr) ?:
 			compare_numbers(x->row->kind, y->row->kind) ?:
 			compare_numbers(x->row->futex_val, y->row->futex_val);
-	return order ?: x->follows - y->follows ?: compare_numbers(x->task, y->task);
+	return order ?: compare_numbers(x->task, y->task);
 }
 
 static bool is_like(const struct sleeper *a, const struct sleeper *b)
 {
-	return b->follows && a->row && b->row && alike_told(a->row) && alike_told(b->row) &&
+	return a->follows && b->follows && a->row && b->row && alike_told(a->row) &&
+	       alike_told(b->row) &&
 	       a->row->tgid == b->row->tgid && a->row->res_addr == b->row->res_addr &&
 	       a->row->kind == b->row->kind && a->row->futex_val == b->row->futex_val;
 }

@@ -6,7 +6,6 @@
  * grid until the window ends, for what builds up only over time.
  */
 #include <argp.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 #include "command.h"
 #include "explain.h"
+#include "lens.h"
 #include "remote.h"
 #include "report.h"
 #include "source.h"
@@ -39,18 +39,19 @@
 struct check_options {
 	uint64_t window_ns;
 	struct limits limits;
+	struct lens_pids lens;
 	bool json;
 	bool strict;
 	bool verbose;
 };
 
-enum { KEY_FOR = 256, KEY_JSON, KEY_STRICT };
+enum { KEY_FOR = 256, KEY_STRICT };
 
 static const struct argp_option options[] = {
 	{ "for", KEY_FOR, "SECS", 0, "look for SECS seconds (default 3)", 0 },
 	{ "verbose", 'v', NULL, 0,
 	  "tell of each task its command line, container and stacks, and what looking cost", 0 },
-	{ "json", KEY_JSON, NULL, 0, "print one JSON object (gridlock.check/1)", 0 },
+	{ "json", 'j', NULL, 0, "print one JSON object (gridlock.check/1)", 0 },
 	{ "strict", KEY_STRICT, NULL, 0, "exit 2 when the view was not complete", 0 },
 	{ 0 }
 };
@@ -63,7 +64,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_FOR:
 		o->window_ns = thresholds_seconds(arg, "for", state);
 		return 0;
-	case KEY_JSON:
+	case 'j':
 		o->json = true;
 		return 0;
 	case 'v':
@@ -73,17 +74,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->strict = true;
 		return 0;
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &o->limits;
+		state->child_inputs[0] = &o->lens;
+		state->child_inputs[1] = &o->limits;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return EINVAL;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return command_parse_rest(key, arg, state);
 	}
 }
 
-static const struct argp_child children[] = { { &thresholds_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {
+	{ &lens_argp, 0, NULL, 0 }, { &thresholds_argp, 0, NULL, 0 }, { 0 }
+};
 
 static const struct argp argp = {
 	.options = options,
@@ -105,6 +106,15 @@ static void sleep_until(uint64_t at_ns)
 	}
 }
 
+/*
+ * Is there time for one more look, which gets half of what is left, if it takes up to
+ * half as long again as the latest? One that is cut short sees less than that.
+ */
+static bool has_time(const struct report *report, uint64_t until_ns)
+{
+	return now_ns() + 3 * report->look_ns <= until_ns;
+}
+
 static void look_for(struct report *report, struct remote *remote, const struct check_options *o)
 {
 	uint64_t start = now_ns(), end = start + o->window_ns, next = start;
@@ -118,7 +128,8 @@ static void look_for(struct report *report, struct remote *remote, const struct 
 			next += GRID_NS;
 		sleep_until(next < end ? next : end);
 		/* A proof can fail by chance, as when a signal came: try again. */
-	} while (now_ns() < end || (report->unproven && now_ns() < end + LATE_NS / 2));
+	} while (has_time(report, limits.until_ns) &&
+		 (now_ns() < end || (report->retry && now_ns() < end + LATE_NS / 2)));
 	report_end(report, remote, now_ns() - start);
 }
 
@@ -143,9 +154,17 @@ int cmd_check(int argc, char **argv)
 	remote = command_remote();
 	if (!remote)
 		return EXIT_TROUBLE;
+	if (o.lens.nr)
+		report.lens = lens_open(&o.lens, remote);
+	if (o.lens.nr && !report.lens) {
+		remote_free(remote);
+		return EXIT_TROUBLE;
+	}
 	look_for(&report, remote, &o);
 	/* Only now, when nothing else depends on what it may cost. */
 	report_advise(&report, now_ns() + ADVICE_NS);
+	if (report.lens && (o.verbose || o.json))
+		report.holds = lens_read_holds(report.lens, remote);
 	if (o.verbose || o.json)
 		report.explained = explain_report(&report, remote);
 	remote_free(remote);

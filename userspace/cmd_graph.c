@@ -52,9 +52,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'j':
 		o->json = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return EINVAL;
 	case ARGP_KEY_END:
 		if (o->json && o->svg)
 			argp_error(state, "--json makes no .svg");
@@ -62,7 +59,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "'%s' ends neither in .dot nor in .svg", o->file);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return command_parse_rest(key, arg, state);
 	}
 }
 

@@ -210,8 +210,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->stacks = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return EINVAL;
+		return command_parse_rest(key, arg, state);
 	case ARGP_KEY_END:
 		check_filters(o, state);
 		return 0;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* gridlock status - what the module says of itself: probes, tables, losses, cost */
 #include <argp.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,25 +15,9 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	bool *json = state->input;
-
-	switch (key) {
-	case 'j':
-		*json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return EINVAL;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static const struct argp argp = {
 	.options = options,
-	.parser = parse,
+	.parser = command_parse_json,
 	.doc = "Show which probe groups are on, what each kind of lock is covered by, the table "
 	       "sizes, every loss and the module's own cost.",
 };

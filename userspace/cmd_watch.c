@@ -7,7 +7,6 @@
  * used again when it is back.
  */
 #include <argp.h>
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "lens.h"
 #include "thresholds.h"
 #include "remote.h"
 #include "report.h"
@@ -36,19 +36,22 @@
 /** struct watch - the command line, and what goes on */
 struct watch {
 	struct limits limits;
+	struct lens_pids lens;
 	bool json;
 	struct trap trap;
 	struct report report;
 	/** @module: the module's rows were there at the look before */
 	bool module;
+	/** @lens_told: what the lens has lost, and whom, as told last */
+	struct lens_cost lens_told;
 	/** @found: there was a finding other than long-wait */
 	bool found;
 };
 
-enum { KEY_EXEC = 256, KEY_JSON };
+#define KEY_EXEC	256
 
 static const struct argp_option options[] = {
-	{ "json", KEY_JSON, NULL, 0, "print JSON objects, one a line (gridlock.watch/1)", 0 },
+	{ "json", 'j', NULL, 0, "print JSON objects, one a line (gridlock.watch/1)", 0 },
 	{ "exec", KEY_EXEC, "CMD", 0,
 	  "run CMD by sh when a finding begins: it is on standard input, its identifier in "
 	  "$GRIDLOCK_ID; at most 8 at once and 20 a minute", 0 },
@@ -65,21 +68,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_EXEC:
 		watch->trap.command = arg;
 		return 0;
-	case KEY_JSON:
+	case 'j':
 		watch->json = true;
 		return 0;
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &watch->limits;
+		state->child_inputs[0] = &watch->lens;
+		state->child_inputs[1] = &watch->limits;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return EINVAL;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return command_parse_rest(key, arg, state);
 	}
 }
 
-static const struct argp_child children[] = { { &thresholds_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {
+	{ &lens_argp, 0, NULL, 0 }, { &thresholds_argp, 0, NULL, 0 }, { 0 }
+};
 
 static const struct argp argp = {
 	.options = options,
@@ -179,7 +182,31 @@ static void tell_of_module(struct watch *watch)
 		json_object_put(o);
 	} else {
 		printf("%s module %s\n", time_of_day(time),
-		       there ? "is there" : "is gone: waits for kernel locks are not seen");
+		       there ? "is there" : "is not there: waits for kernel locks are not seen");
+	}
+	fflush(stdout);
+}
+
+static void tell_of_lens(struct watch *watch)
+{
+	struct lens_cost cost;
+	struct json_object *o;
+	char time[TIME_SIZE];
+
+	lens_read_cost(watch->report.lens, &cost);
+	if (cost.lost == watch->lens_told.lost && cost.nr_ended == watch->lens_told.nr_ended &&
+	    cost.nr_blind == watch->lens_told.nr_blind)
+		return;
+	watch->lens_told = cost;
+	if (watch->json) {
+		o = json_event("lens");
+		view_json_lens(o, &cost);
+		puts(as_line(o));
+		json_object_put(o);
+	} else {
+		printf("%s lens   %llu events lost of %llu, %u processes ended, %u no longer seen\n",
+		       time_of_day(time), (unsigned long long)cost.lost,
+		       (unsigned long long)cost.hits, cost.nr_ended, cost.nr_blind);
 	}
 	fflush(stdout);
 }
@@ -189,6 +216,8 @@ static void tell_all(struct watch *watch)
 	struct report *r = &watch->report;
 
 	tell_of_module(watch);
+	if (r->lens)
+		tell_of_lens(watch);
 	for (uint32_t i = 0; i < r->nr;) {
 		struct report_item *item = &r->item[i];
 		const struct finding *f = report_finding(r, item);
@@ -246,6 +275,12 @@ int cmd_watch(int argc, char **argv)
 	remote = command_remote();
 	if (!remote)
 		return EXIT_TROUBLE;
+	if (watch.lens.nr)
+		watch.report.lens = lens_open(&watch.lens, remote);
+	if (watch.lens.nr && !watch.report.lens) {
+		remote_free(remote);
+		return EXIT_TROUBLE;
+	}
 	/* Who no longer reads ends us by way of rest_until(), not by a signal. */
 	signal(SIGPIPE, SIG_IGN);
 	look_for_ever(&watch, remote);

@@ -77,25 +77,13 @@ static char *mutual_exclusion(const struct world *w, const struct finding *f)
 	return text;
 }
 
-static bool can_release(const struct world *w, uint32_t task, const struct wait *wait)
-{
-	for (uint32_t i = 0; i < wait->nr_blockers; i++) {
-		const struct resource *r = &w->resources[wait->blockers[i]];
-
-		for (uint32_t k = 0; k < r->nr_releasers; k++)
-			if (r->releasers[k] == task)
-				return true;
-	}
-	return false;
-}
-
 /* What @task keeps from the first other member that waits for it. */
 static const struct wait *kept_from(const struct world *w, const struct finding *f, uint32_t task)
 {
 	for (uint32_t i = 0; i < f->nr_tasks; i++) {
 		const struct wait *wait = wait_of(w, f->tasks[i]);
 
-		if (wait && can_release(w, task, wait))
+		if (wait && world_is_releaser(w, wait, task))
 			return wait;
 	}
 	return NULL;

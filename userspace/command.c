@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* command - what the commands that look at the machine have in common (command.h) */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,24 @@
  * CPUs busy the reader, too, would wait its turn after every read.
  */
 #define NICE	(-10)
+
+error_t command_parse_rest(int key, char *arg, struct argp_state *state)
+{
+	if (key != ARGP_KEY_ARG)
+		return ARGP_ERR_UNKNOWN;
+	argp_error(state, "unexpected argument '%s'", arg);
+	return EINVAL;
+}
+
+error_t command_parse_json(int key, char *arg, struct argp_state *state)
+{
+	bool *json = state->input;
+
+	if (key != 'j')
+		return command_parse_rest(key, arg, state);
+	*json = true;
+	return 0;
+}
 
 struct remote *command_remote(void)
 {

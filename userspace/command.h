@@ -5,6 +5,8 @@
 #ifndef COMMAND_H
 #define COMMAND_H
 
+#include <argp.h>
+
 /* Exit statuses of every command. */
 #define EXIT_CLEAN	0
 #define EXIT_FINDING	1
@@ -18,6 +20,12 @@ struct command {
 	/** @help: one line for gridlock --help */
 	const char *help;
 };
+
+/** command_parse_rest() - what no option of a command is: it takes no arguments */
+error_t command_parse_rest(int key, char *arg, struct argp_state *state);
+
+/** command_parse_json() - of a command whose one option is -j, with a bool for its input */
+error_t command_parse_json(int key, char *arg, struct argp_state *state);
 
 struct look;
 struct remote;

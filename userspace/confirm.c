@@ -2,10 +2,11 @@
 /*
  * confirm - the three passes that turn a candidate into a proof (look.h).
  *
- * Why the order within pass 1 matters: had a member been seen asleep first and
- * its generations read after, it could have woken in between and be running
- * with the very generations that pass 3 finds again. Generations first, then
- * asleep: from there on, any run puts it on a CPU and counts.
+ * Why the order within pass 1 matters, for each member by itself: had it been
+ * seen asleep first and its generations read after, it could have woken in
+ * between and be running with the very generations that pass 3 finds again.
+ * Generations first, then asleep: from there on, any run puts it on a CPU and
+ * counts.
  *
  * A state of S or D alone is not asleep: it is set before the task leaves the
  * CPU. /proc's wchan answers only for a task that is off the run queue (the
@@ -16,6 +17,7 @@
  * put on it again. Its time on the CPU tells. Asleep comes before generations
  * in pass 3: a task that was woken since, but not run, is no sleeper.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,14 +25,16 @@
 #include <unistd.h>
 
 #include "look.h"
+#include "proc.h"
 #include "remote.h"
 #include "xalloc.h"
 
 /* Why a finding stays possible. */
 #define NOT_PROVEN	"not all members could be proven asleep: that takes root and CONFIG_SCHED_INFO"
+#define NOT_IN_TIME	"not all members could be proven asleep: to read of them takes too long"
 
 /** enum proof - what the three passes say of one member, or of a finding */
-enum proof { PROOF_HELD, PROOF_UNREADABLE, PROOF_FAILED };
+enum proof { PROOF_HELD, PROOF_LATE, PROOF_UNREADABLE, PROOF_FAILED };
 
 /** struct generations - values that change when a task runs or is replaced */
 struct generations {
@@ -93,40 +97,65 @@ static bool read_generations(const struct member *m, struct generations *ret)
 	return sscanf(buf, "%llu %*u %llu", &ret->run_ns, &ret->nr_runs) == 2;
 }
 
+/* What read_asleep() of these will ask, at one go. */
+static void read_asleep_ahead(struct remote *remote, const struct member *m, uint32_t nr)
+{
+	remote_ahead_new(remote);
+	for (uint32_t i = 0; i < nr; i++)
+		proc_wchan_ahead(remote, m[i].tgid, m[i].tid);
+	remote_ahead_go(remote);
+}
+
 static enum proof read_asleep(struct remote *remote, const struct member *m)
 {
-	char path[64], wchan[64];
-	ssize_t got;
+	char wchan[64];
+	int err = proc_wchan(remote, m->tgid, m->tid, wchan, sizeof(wchan));
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/wchan", m->tgid, m->tid);
-	got = remote_read_file(remote, m->tgid, path, wchan, sizeof(wchan));
-	if (got < 0)
-		return PROOF_UNREADABLE;
-	return got > 0 && strcmp(wchan, "0") ? PROOF_HELD : PROOF_FAILED;
+	if (err)
+		return err == -ETIMEDOUT ? PROOF_LATE : PROOF_UNREADABLE;
+	return *wchan ? PROOF_HELD : PROOF_FAILED;
 }
 
-static void pass_one(struct remote *remote, struct member *m)
+/* Whoever waits has run: else this kernel does not count (CONFIG_SCHED_INFO). */
+static enum proof begin_generations(struct member *m)
 {
 	if (!read_generations(m, &m->first))
-		m->proof = PROOF_FAILED;
-	else if (!m->first.nr_runs)
-		/* Whoever waits has run: this kernel does not count (CONFIG_SCHED_INFO). */
-		m->proof = PROOF_UNREADABLE;
-	else
-		m->proof = read_asleep(remote, m);
+		return PROOF_FAILED;
+	return m->first.nr_runs ? PROOF_HELD : PROOF_UNREADABLE;
 }
 
-static void pass_three(struct remote *remote, struct member *m)
+static void pass_one(struct remote *remote, struct member *m, uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i++)
+		m[i].proof = begin_generations(&m[i]);
+	read_asleep_ahead(remote, m, nr);
+	for (uint32_t i = 0; i < nr; i++)
+		if (m[i].proof == PROOF_HELD)
+			m[i].proof = read_asleep(remote, &m[i]);
+	/* What was not asked for must not answer for later. */
+	remote_ahead_new(remote);
+}
+
+static void end_generations(struct member *m)
 {
 	struct generations now;
 
-	if (m->proof == PROOF_HELD)
-		m->proof = read_asleep(remote, m);
 	if (m->proof == PROOF_FAILED)
 		return;
 	if (!read_generations(m, &now) || now.start_ticks != m->first.start_ticks ||
 	    now.nr_runs != m->first.nr_runs || now.run_ns != m->first.run_ns)
 		m->proof = PROOF_FAILED;
+}
+
+static void pass_three(struct remote *remote, struct member *m, uint32_t nr)
+{
+	read_asleep_ahead(remote, m, nr);
+	for (uint32_t i = 0; i < nr; i++) {
+		if (m[i].proof == PROOF_HELD)
+			m[i].proof = read_asleep(remote, &m[i]);
+		end_generations(&m[i]);
+	}
+	remote_ahead_new(remote);
 }
 
 static int compare_members(const void *a, const void *b)
@@ -223,9 +252,9 @@ static void judge(struct look *look, const struct member *members, uint32_t nr_m
 			finding_clear(f);
 			continue;
 		}
-		if (proof == PROOF_UNREADABLE) {
+		if (proof != PROOF_HELD) {
 			f->verdict = VERDICT_POSSIBLE;
-			f->reason = NOT_PROVEN;
+			f->reason = proof == PROOF_LATE ? NOT_IN_TIME : NOT_PROVEN;
 		}
 		look->found.finding[kept++] = *f;
 	}
@@ -242,11 +271,11 @@ struct look *look_confirm(struct remote *remote, const struct look *candidate,
 
 	nr = collect_members(candidate, &members);
 	nr_only = list_only(candidate, members, nr, &only);
-	for (uint32_t i = 0; i < nr; i++)
-		pass_one(remote, &members[i]);
+	for (uint32_t i = 0; i < nr; i += REMOTE_AT_ONCE)
+		pass_one(remote, &members[i], nr - i < REMOTE_AT_ONCE ? nr - i : REMOTE_AT_ONCE);
 	look = look_take(remote, only, nr_only, NULL, limits);
-	for (uint32_t i = 0; i < nr; i++)
-		pass_three(remote, &members[i]);
+	for (uint32_t i = 0; i < nr; i += REMOTE_AT_ONCE)
+		pass_three(remote, &members[i], nr - i < REMOTE_AT_ONCE ? nr - i : REMOTE_AT_ONCE);
 	judge(look, members, nr);
 	free(only);
 	free(members);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * cores - the deadlocks among the stuck tasks, and who waits behind them.
+ * cores - the deadlocks among the stuck tasks.
  *
  * A round takes one candidate set, reduces it with everybody outside able to
  * run, and splits what is left into strongly connected components, by Tarjan
@@ -17,7 +17,6 @@
 
 /* Index of a node that belongs to a component already. */
 #define DONE	UINT32_MAX
-#define NO_TASK	UINT32_MAX
 
 /** struct slice - a candidate: part of search.task */
 struct slice {
@@ -265,140 +264,4 @@ void cores_free(struct cores *c)
 	free(c->off);
 	free(c->task);
 	free(c);
-}
-
-/* Stuck tasks alone can release it, so whoever needs it waits for them. */
-static bool held_by_stuck(const struct graph *g, const bool *stuck, uint32_t resource)
-{
-	if (g->open[resource])
-		return false;
-	for (uint32_t i = g->by_off[resource]; i < g->by_off[resource + 1]; i++)
-		if (!stuck[g->by[i]])
-			return false;
-	return true;
-}
-
-uint32_t graph_victims(const struct graph *g, const bool *stuck, const uint32_t *set,
-		       uint32_t nr_set, bool *victim_ret)
-{
-	bool *asked = xcalloc(g->nr_resources, sizeof(*asked));
-	bool *seen = xcalloc(g->nr_tasks, sizeof(*seen));
-	uint32_t *queue = xcalloc(g->nr_tasks, sizeof(*queue));
-	uint32_t head = 0, tail = 0;
-
-	memset(victim_ret, 0, g->nr_tasks * sizeof(*victim_ret));
-	for (uint32_t i = 0; i < nr_set; i++) {
-		seen[set[i]] = true;
-		queue[tail++] = set[i];
-	}
-	while (head < tail) {
-		uint32_t task = queue[head++];
-
-		for (uint32_t e = g->frees_off[task]; e < g->frees_off[task + 1]; e++) {
-			uint32_t r = g->frees[e];
-
-			if (asked[r])
-				continue;
-			asked[r] = true;
-			if (!held_by_stuck(g, stuck, r))
-				continue;
-			for (uint32_t i = g->wanted_off[r]; i < g->wanted_off[r + 1]; i++) {
-				uint32_t waiter = g->wanted[i];
-
-				if (!stuck[waiter] || seen[waiter])
-					continue;
-				seen[waiter] = true;
-				victim_ret[waiter] = true;
-				queue[tail++] = waiter;
-			}
-		}
-	}
-	free(asked);
-	free(seen);
-	free(queue);
-	return tail - nr_set;
-}
-
-/** struct circle - a walk through a set that is stuck by itself */
-struct circle {
-	struct reduction red;
-	/** @place: [nr_tasks] the task's place on the walk, from 1; 0: not on it */
-	uint32_t *place;
-	/** @passed: [nr_resources] of its releasers, how many are on the walk for sure */
-	uint32_t *passed;
-};
-
-/* A task that @task waits for and that is not on the walk, or NO_TASK. */
-static uint32_t next_unseen(struct circle *c, uint32_t task)
-{
-	const struct graph *g = c->red.g;
-
-	for (uint32_t e = g->need_off[task]; e < g->need_off[task + 1]; e++) {
-		uint32_t r = g->need[e];
-
-		if (!c->red.blocked[r])
-			continue;
-		/* Who is on the walk stays there: each releaser is passed once. */
-		while (g->by_off[r] + c->passed[r] < g->by_off[r + 1]) {
-			uint32_t next = g->by[g->by_off[r] + c->passed[r]];
-
-			if (!c->place[next])
-				return next;
-			c->passed[r]++;
-		}
-	}
-	return NO_TASK;
-}
-
-/* The first place on the walk that @task waits for; all it waits for is there. */
-static uint32_t first_place(const struct circle *c, uint32_t task)
-{
-	const struct graph *g = c->red.g;
-	uint32_t first = UINT32_MAX;
-
-	for (uint32_t e = g->need_off[task]; e < g->need_off[task + 1]; e++) {
-		uint32_t r = g->need[e];
-
-		if (!c->red.blocked[r])
-			continue;
-		for (uint32_t i = g->by_off[r]; i < g->by_off[r + 1]; i++)
-			if (c->place[g->by[i]] < first)
-				first = c->place[g->by[i]];
-	}
-	return first;
-}
-
-/* Each task left waits for another one left: the walk has no dead end. */
-static uint32_t walk(struct circle *c, uint32_t task, uint32_t *circle_ret)
-{
-	uint32_t nr = 0, start;
-
-	for (uint32_t at = task; at != NO_TASK; at = next_unseen(c, at)) {
-		circle_ret[nr++] = at;
-		c->place[at] = nr;
-	}
-	start = first_place(c, circle_ret[nr - 1]) - 1;
-	memmove(circle_ret, circle_ret + start, (nr - start) * sizeof(*circle_ret));
-	return nr - start;
-}
-
-uint32_t graph_circle(const struct graph *g, const uint32_t *set, uint32_t nr_set,
-		      uint32_t *circle_ret)
-{
-	uint32_t *task = xcalloc(nr_set, sizeof(*task));
-	struct circle c = {
-		.place = xcalloc(g->nr_tasks, sizeof(*c.place)),
-		.passed = xcalloc(g->nr_resources, sizeof(*c.passed)),
-	};
-	uint32_t nr = 0;
-
-	reduction_init(&c.red, g, false);
-	memcpy(task, set, nr_set * sizeof(*task));
-	if (reduction_run(&c.red, task, nr_set, 1))
-		nr = walk(&c, task[0], circle_ret);
-	reduction_free(&c.red);
-	free(c.place);
-	free(c.passed);
-	free(task);
-	return nr;
 }

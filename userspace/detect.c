@@ -20,6 +20,7 @@ static const struct detector *const detectors[] = {
 	&detect_priority,
 	&detect_long_wait,
 	&detect_order,
+	&detect_nesting,
 };
 
 const struct limits limits_default = {
@@ -150,6 +151,24 @@ static int compare_tids(const void *a, const void *b, void *arg)
 	return x < y ? -1 : x > y;
 }
 
+void finding_sort(const struct world *w, uint32_t *tasks, uint32_t nr)
+{
+	if (nr)
+		qsort_r(tasks, nr, sizeof(*tasks), compare_tids, (void *)w);
+}
+
+void finding_add_victims(struct finding *f, const struct world *w, struct walk *walk,
+			 const bool *stuck, const bool *told)
+{
+	uint32_t nr = walk_victims(walk, stuck, f->tasks, f->nr_tasks, &f->victims);
+
+	f->nr_victims = 0;
+	for (uint32_t i = 0; i < nr; i++)
+		if (!told[f->victims[i]])
+			f->victims[f->nr_victims++] = f->victims[i];
+	finding_sort(w, f->victims, f->nr_victims);
+}
+
 uint32_t finding_set(const struct world *w, const bool *mark, uint32_t **ret)
 {
 	uint32_t nr = 0;
@@ -158,8 +177,7 @@ uint32_t finding_set(const struct world *w, const bool *mark, uint32_t **ret)
 	for (uint32_t t = 0; t < w->nr_tasks; t++)
 		if (mark[t])
 			*vec_push(*ret, nr) = t;
-	if (nr)
-		qsort_r(*ret, nr, sizeof(**ret), compare_tids, (void *)w);
+	finding_sort(w, *ret, nr);
 	return nr;
 }
 

@@ -4,7 +4,7 @@
  * (deadlock), or that run again only because a timer ends a wait
  * (transient-cycle).
  */
-#include <string.h>
+#include <stdlib.h>
 
 #include "finding.h"
 #include "graph.h"
@@ -19,95 +19,133 @@ static void cap_by_wait(struct finding *f, const struct wait *wait)
 			    "it is not known if a wait in the circle ends by itself");
 }
 
+/** struct search - what is asked about one core after the other */
+struct search {
+	const struct world *w;
+	const struct graph *g;
+	/** @stuck: [nr_tasks] never runs */
+	bool *stuck;
+	/** @core: [nr_tasks] number of the core that the task is in, from 1; 0: none */
+	uint32_t *core;
+	/** @member: [nr_tasks] in any core */
+	bool *member;
+	/** @deadlocked: [nr_tasks] in a deadlock that was found before */
+	bool *deadlocked;
+	struct cores *cores;
+	struct walk *walk;
+	/** @asked: [nr_resources] number of the core for which it was looked at last */
+	uint32_t *asked;
+};
+
 /* Do all who can release it belong to the core? Then it is part of the proof. */
-static bool released_inside(const struct graph *g, uint32_t resource, const bool *inside)
+static bool released_inside(const struct search *s, uint32_t resource, uint32_t core)
 {
+	const struct graph *g = s->g;
+
 	if (g->open[resource] || g->dead[resource])
 		return false;
 	for (uint32_t i = g->by_off[resource]; i < g->by_off[resource + 1]; i++)
-		if (!inside[g->by[i]])
+		if (s->core[g->by[i]] != core)
 			return false;
 	return true;
 }
 
-static void cap_by_evidence(struct finding *f, const struct world *w, const struct graph *g)
+static void cap_by_resource(struct finding *f, const struct resource *r)
 {
-	bool *inside = xcalloc(g->nr_tasks, sizeof(*inside));
-	bool *asked = xcalloc(g->nr_resources, sizeof(*asked));
+	if (r->evidence == EVIDENCE_INFERRED)
+		finding_cap(f, VERDICT_LIKELY, "a holder in the circle is inferred, not read");
+	/* Who is not recorded may be ahead of both. */
+	if (r->soft)
+		finding_cap(f, VERDICT_LIKELY,
+			    "the order of a queue in the circle is told by when its waits began");
+}
 
-	for (uint32_t i = 0; i < f->nr_tasks; i++)
-		inside[f->tasks[i]] = true;
+static bool is_doubtful(const struct resource *r)
+{
+	return r->evidence == EVIDENCE_INFERRED || r->soft;
+}
+
+static void cap_by_evidence(struct finding *f, const struct search *s, uint32_t core)
+{
+	const struct graph *g = s->g;
+
 	for (uint32_t i = 0; i < f->nr_tasks; i++) {
 		uint32_t t = f->tasks[i];
 
-		cap_by_wait(f, &w->waits[w->tasks[t].wait]);
+		cap_by_wait(f, &s->w->waits[s->w->tasks[t].wait]);
 		for (uint32_t e = g->need_off[t]; e < g->need_off[t + 1]; e++) {
 			uint32_t r = g->need[e];
 
-			if (asked[r])
+			if (s->asked[r] == core)
 				continue;
-			asked[r] = true;
-			if (w->resources[r].evidence == EVIDENCE_INFERRED &&
-			    released_inside(g, r, inside))
-				finding_cap(f, VERDICT_LIKELY,
-					    "a holder in the circle is inferred, not read");
+			s->asked[r] = core;
+			if (is_doubtful(&s->w->resources[r]) && released_inside(s, r, core))
+				cap_by_resource(f, &s->w->resources[r]);
 		}
 	}
-	free(inside);
-	free(asked);
 }
 
-/* One core of @stuck; @in_core: tasks of any core, which are nobody's victims. */
-static void add_core(const struct world *w, const struct graph *g, const bool *stuck,
-		     const struct cores *cores, uint32_t core, const bool *in_core,
-		     enum finding_type type, struct findings *found)
+static void add_core(const struct search *s, uint32_t core, enum finding_type type,
+		     struct findings *found)
 {
-	bool *mark = xcalloc(g->nr_tasks, sizeof(*mark));
 	struct finding *f = findings_add(found, type);
 
-	for (uint32_t i = cores->off[core]; i < cores->off[core + 1]; i++)
-		mark[cores->task[i]] = true;
-	f->nr_tasks = finding_set(w, mark, &f->tasks);
+	for (uint32_t i = s->cores->off[core]; i < s->cores->off[core + 1]; i++)
+		*vec_push(f->tasks, f->nr_tasks) = s->cores->task[i];
+	finding_sort(s->w, f->tasks, f->nr_tasks);
 	f->circle = xcalloc(f->nr_tasks, sizeof(*f->circle));
-	f->nr_circle = graph_circle(g, f->tasks, f->nr_tasks, f->circle);
-
-	graph_victims(g, stuck, f->tasks, f->nr_tasks, mark);
-	for (uint32_t t = 0; t < g->nr_tasks; t++)
-		mark[t] &= !in_core[t];
-	f->nr_victims = finding_set(w, mark, &f->victims);
-	cap_by_evidence(f, w, g);
-	free(mark);
+	f->nr_circle = walk_circle(s->walk, f->tasks, f->nr_tasks, f->circle);
+	/* Members of any core are nobody's victims. */
+	finding_add_victims(f, s->w, s->walk, s->stuck, s->member);
+	cap_by_evidence(f, s, core + 1);
 }
 
 /* A circle that shares members with a deadlock is that deadlock, not a new one. */
-static bool is_known(const struct cores *cores, uint32_t core, const bool *deadlocked)
+static bool is_known(const struct search *s, uint32_t core)
 {
-	for (uint32_t i = cores->off[core]; i < cores->off[core + 1]; i++)
-		if (deadlocked[cores->task[i]])
+	for (uint32_t i = s->cores->off[core]; i < s->cores->off[core + 1]; i++)
+		if (s->deadlocked[s->cores->task[i]])
 			return true;
 	return false;
+}
+
+static void number_cores(struct search *s)
+{
+	for (uint32_t core = 0; core < s->cores->nr; core++)
+		for (uint32_t i = s->cores->off[core]; i < s->cores->off[core + 1]; i++) {
+			s->core[s->cores->task[i]] = core + 1;
+			s->member[s->cores->task[i]] = true;
+		}
 }
 
 static void add_cores(const struct world *w, const struct graph *g, bool timers_run,
 		      enum finding_type type, struct findings *found)
 {
-	bool *deadlocked = xcalloc(g->nr_tasks, sizeof(*deadlocked));
-	bool *in_core = xcalloc(g->nr_tasks, sizeof(*in_core));
-	bool *stuck = xcalloc(g->nr_tasks, sizeof(*stuck));
-	struct cores *cores;
+	struct search s = {
+		.w = w,
+		.g = g,
+		.stuck = xcalloc(g->nr_tasks, sizeof(*s.stuck)),
+		.core = xcalloc(g->nr_tasks, sizeof(*s.core)),
+		.member = xcalloc(g->nr_tasks, sizeof(*s.member)),
+		.deadlocked = xcalloc(g->nr_tasks, sizeof(*s.deadlocked)),
+		.walk = walk_new(g),
+		.asked = xcalloc(g->nr_resources, sizeof(*s.asked)),
+	};
 
-	graph_reduce(g, timers_run, stuck);
-	cores = graph_cores(g, stuck);
-	for (uint32_t i = 0; i < cores->off[cores->nr]; i++)
-		in_core[cores->task[i]] = true;
-	findings_mark(found, FINDING_DEADLOCK, false, deadlocked);
-	for (uint32_t core = 0; core < cores->nr; core++)
-		if (!is_known(cores, core, deadlocked))
-			add_core(w, g, stuck, cores, core, in_core, type, found);
-	cores_free(cores);
-	free(deadlocked);
-	free(in_core);
-	free(stuck);
+	graph_reduce(g, timers_run, s.stuck);
+	s.cores = graph_cores(g, s.stuck);
+	number_cores(&s);
+	findings_mark(found, FINDING_DEADLOCK, false, s.deadlocked);
+	for (uint32_t core = 0; core < s.cores->nr; core++)
+		if (!is_known(&s, core))
+			add_core(&s, core, type, found);
+	cores_free(s.cores);
+	walk_free(s.walk);
+	free(s.asked);
+	free(s.stuck);
+	free(s.core);
+	free(s.member);
+	free(s.deadlocked);
 }
 
 static void find_deadlocks(const struct world *w, const struct graph *g,

@@ -33,15 +33,7 @@ struct waiter {
 /* Locks have owners; the other kinds are events, which may well never come. */
 static bool is_lock(uint32_t kind)
 {
-	switch (kind) {
-	case GL_KIND_FLOCK:
-	case GL_KIND_POSIX:
-	case GL_KIND_OFD:
-	case GL_KIND_LEASE:
-		return true;
-	default:
-		return kind > GL_KIND_UNKNOWN && kind < GL_NR_COUNTED_KINDS;
-	}
+	return kind > GL_KIND_UNKNOWN && kind < GL_KIND_SYSV_SEM;
 }
 
 /*

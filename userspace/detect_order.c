@@ -7,86 +7,93 @@
 #include <string.h>
 
 #include "finding.h"
+#include "inversion.h"
 #include "window.h"
 #include "xalloc.h"
 
-static bool same_task(const struct window_task *a, const struct window_task *b)
+/** struct sorted - the window's orders, by task and what is wanted */
+struct sorted {
+	/** @order: [nr] */
+	const struct order **order;
+	uint32_t nr;
+};
+
+static int compare(const void *a, const void *b)
 {
-	return a->tid == b->tid && a->start_ticks == b->start_ticks;
+	const struct order *x = *(const struct order *const *)a;
+	const struct order *y = *(const struct order *const *)b;
+
+	return window_task_compare(&x->task, &y->task) ?: strcmp(x->wanted, y->wanted);
 }
 
-static bool opposite(const struct order *a, const struct order *b)
+/* Where those of @o's task that want what @o wants begin; *@end: where they end. */
+static uint32_t find_alike(const struct sorted *s, const struct order *o, uint32_t *end)
 {
-	return !same_task(&a->task, &b->task) && !strcmp(a->held, b->wanted) &&
-	       !strcmp(a->wanted, b->held);
+	uint32_t low = 0, high = s->nr;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (compare(&s->order[mid], &o) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (*end = low; *end < s->nr && !compare(&s->order[*end], &o); (*end)++)
+		;
+	return low;
 }
 
-/*
- * Did both do it with a third lock held that the other held, too? Then they
- * never meet. What is known of held locks comes from those who wait for them.
- */
-static bool share_a_gate(const struct window *win, const struct order *a, const struct order *b)
+/* What is known of held locks comes from those who wait for them. */
+static bool share_a_gate(const struct takings *all, const struct taking *a,
+			 const struct taking *b)
 {
-	for (uint32_t i = 0; i < win->nr_orders; i++) {
-		const struct order *x = &win->orders[i];
+	const struct sorted *s = all->context;
+	uint32_t a_end, b_end, x = find_alike(s, a->from, &a_end);
+	uint32_t first = find_alike(s, b->from, &b_end);
 
-		if (!same_task(&x->task, &a->task) || strcmp(x->wanted, a->wanted) ||
-		    !strcmp(x->held, a->held))
+	for (; x < a_end; x++) {
+		if (!strcmp(s->order[x]->held, a->held))
 			continue;
-		for (uint32_t k = 0; k < win->nr_orders; k++) {
-			const struct order *y = &win->orders[k];
-
-			if (same_task(&y->task, &b->task) && !strcmp(y->wanted, b->wanted) &&
-			    !strcmp(y->held, x->held))
+		for (uint32_t y = first; y < b_end; y++)
+			if (!strcmp(s->order[y]->held, s->order[x]->held))
 				return true;
-		}
 	}
 	return false;
 }
 
-static void add(const struct world *w, const struct order *a, const struct order *b,
-		const bool *explained, struct findings *found)
+static char *describe(const struct takings *all, const struct taking *t)
 {
-	uint32_t first = window_find(w, &a->task), second = window_find(w, &b->task);
-	struct finding *f;
-	bool *mark;
+	const struct order *o = t->from;
 
-	if (first == NO_INDEX || second == NO_INDEX || explained[first] || explained[second])
-		return;
-	f = findings_add(found, FINDING_LOCK_INVERSION);
-	mark = xcalloc(w->nr_tasks, sizeof(*mark));
-	mark[first] = true;
-	mark[second] = true;
-	f->nr_tasks = finding_set(w, mark, &f->tasks);
-	free(mark);
-	f->key = strcmp(a->held, a->wanted) < 0 ? xasprintf("%s, %s", a->held, a->wanted) :
-						  xasprintf("%s, %s", a->wanted, a->held);
-	finding_cap(f, VERDICT_POSSIBLE, "nobody was stuck yet");
-	finding_add_text(f, "order", xasprintf("%d: %s, then %s", a->task.tid, a->held_name,
-					       a->wanted_name));
-	finding_add_text(f, "opposite", xasprintf("%d: %s, then %s", b->task.tid, b->held_name,
-						  b->wanted_name));
+	(void)all;
+	return xasprintf("%d: %s, then %s", o->task.tid, o->held_name, o->wanted_name);
 }
 
 static void find(const struct world *w, const struct graph *g, const struct limits *limits,
 		 struct findings *found)
 {
-	const struct window *win = w->window;
-	bool *explained;
+	struct sorted s = { 0 };
+	struct takings all = {
+		.share_a_gate = share_a_gate, .describe = describe, .context = &s
+	};
 
 	(void)g;
 	(void)limits;
-	if (!win)
+	if (!w->window || !w->window->nr_orders)
 		return;
-	explained = xcalloc(w->nr_tasks, sizeof(*explained));
-	findings_mark(found, FINDING_DEADLOCK, true, explained);
-	findings_mark(found, FINDING_TRANSIENT_CYCLE, true, explained);
-	for (uint32_t i = 0; i < win->nr_orders; i++)
-		for (uint32_t k = i + 1; k < win->nr_orders; k++)
-			if (opposite(&win->orders[i], &win->orders[k]) &&
-			    !share_a_gate(win, &win->orders[i], &win->orders[k]))
-				add(w, &win->orders[i], &win->orders[k], explained, found);
-	free(explained);
+	takings_begin(&all, w, found);
+	for (uint32_t i = 0; i < w->window->nr_orders; i++) {
+		const struct order *o = &w->window->orders[i];
+
+		*vec_push(s.order, s.nr) = o;
+		if (takings_want(&all, &o->task))
+			*vec_push(all.taking, all.nr) =
+				(struct taking){ &o->task, o->held, o->wanted, o };
+	}
+	qsort(s.order, s.nr, sizeof(*s.order), compare);
+	takings_end(&all, found);
+	free(s.order);
 }
 
 const struct detector detect_order = {

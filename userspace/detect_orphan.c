@@ -15,6 +15,7 @@ struct context {
 	bool *stuck;
 	/** @deadlocked: [nr_tasks] in a core; told there */
 	bool *deadlocked;
+	struct walk *walk;
 };
 
 /*
@@ -26,18 +27,16 @@ static bool waits_in_vain(const struct context *c, uint32_t task)
 	return !c->deadlocked[task] && (!c->g->any[task] || c->stuck[task]);
 }
 
-static uint32_t mark_waiters(const struct context *c, uint32_t resource, bool *mark)
+/* Waiters of @resource, by tid; each needs it once. */
+static uint32_t find_waiters(const struct context *c, uint32_t resource, uint32_t **ret)
 {
 	uint32_t nr = 0;
 
-	for (uint32_t i = c->g->wanted_off[resource]; i < c->g->wanted_off[resource + 1]; i++) {
-		uint32_t task = c->g->wanted[i];
-
-		if (!waits_in_vain(c, task))
-			continue;
-		mark[task] = true;
-		nr++;
-	}
+	*ret = NULL;
+	for (uint32_t i = c->g->wanted_off[resource]; i < c->g->wanted_off[resource + 1]; i++)
+		if (waits_in_vain(c, c->g->wanted[i]))
+			*vec_push(*ret, nr) = c->g->wanted[i];
+	finding_sort(c->w, *ret, nr);
 	return nr;
 }
 
@@ -55,20 +54,17 @@ static void cap_by_evidence(struct finding *f, const struct world *w, uint32_t r
 
 static void look_at(const struct context *c, uint32_t resource, struct findings *found)
 {
-	bool *mark = xcalloc(c->g->nr_tasks, sizeof(*mark));
+	uint32_t *waiters, nr = find_waiters(c, resource, &waiters);
 	struct finding *f;
 
-	if (mark_waiters(c, resource, mark)) {
-		f = findings_add(found, FINDING_ORPHANED_LOCK);
-		f->key = xstrdup(c->w->resources[resource].key);
-		f->nr_tasks = finding_set(c->w, mark, &f->tasks);
-		graph_victims(c->g, c->stuck, f->tasks, f->nr_tasks, mark);
-		for (uint32_t t = 0; t < c->g->nr_tasks; t++)
-			mark[t] &= !c->deadlocked[t];
-		f->nr_victims = finding_set(c->w, mark, &f->victims);
-		cap_by_evidence(f, c->w, resource);
-	}
-	free(mark);
+	if (!nr)
+		return;
+	f = findings_add(found, FINDING_ORPHANED_LOCK);
+	f->key = xstrdup(c->w->resources[resource].key);
+	f->tasks = waiters;
+	f->nr_tasks = nr;
+	finding_add_victims(f, c->w, c->walk, c->stuck, c->deadlocked);
+	cap_by_evidence(f, c->w, resource);
 }
 
 static void find_orphans(const struct world *w, const struct graph *g, const struct limits *limits,
@@ -79,6 +75,7 @@ static void find_orphans(const struct world *w, const struct graph *g, const str
 		.g = g,
 		.stuck = xcalloc(g->nr_tasks, sizeof(*c.stuck)),
 		.deadlocked = xcalloc(g->nr_tasks, sizeof(*c.deadlocked)),
+		.walk = walk_new(g),
 	};
 
 	(void)limits;
@@ -87,6 +84,7 @@ static void find_orphans(const struct world *w, const struct graph *g, const str
 	for (uint32_t r = 0; r < g->nr_resources; r++)
 		if (g->dead[r])
 			look_at(&c, r, found);
+	walk_free(c.walk);
 	free(c.stuck);
 	free(c.deadlocked);
 }

@@ -9,6 +9,9 @@
 #include "source.h"
 #include "xalloc.h"
 
+/* The module's numbers of file locks; no address has this bit. */
+#define FILE_BIT	(1ULL << 63)
+
 static int compare(const void *a, const void *b)
 {
 	const struct episode *x = a, *y = b;
@@ -25,11 +28,11 @@ void episodes_parse(const char *text, struct episodes *ret)
 	*ret = (struct episodes){ 0 };
 	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
 		unsigned long long start_ns, uaddr, since_ns, overtaken, timeouts, had;
-		int tid;
+		int tid, by = 0;
 
 		line += *line == '\n';
-		if (sscanf(line, "%d %llu %llx %llu %llu %llu %llu", &tid, &start_ns, &uaddr,
-			   &since_ns, &overtaken, &timeouts, &had) != 7)
+		if (sscanf(line, "%d %llu %llx %llu %llu %llu %llu %d", &tid, &start_ns, &uaddr,
+			   &since_ns, &overtaken, &timeouts, &had, &by) < 7)
 			continue;
 		*vec_push(ret->episode, ret->nr) = (struct episode){
 			.tid = tid,
@@ -39,10 +42,18 @@ void episodes_parse(const char *text, struct episodes *ret)
 			.nr_overtaken = overtaken,
 			.nr_timeouts = timeouts,
 			.nr_had = had,
+			.exact = uaddr & FILE_BIT,
+			.owner = by,
 		};
 	}
-	if (ret->nr)
-		qsort(ret->episode, ret->nr, sizeof(*ret->episode), compare);
+	episodes_sort(ret);
+}
+
+void episodes_sort(struct episodes *episodes)
+{
+	if (episodes->nr)
+		qsort(episodes->episode, episodes->nr, sizeof(*episodes->episode), compare);
+	episodes->nr_sorted = episodes->nr;
 }
 
 void episodes_read(struct episodes *ret)
@@ -67,6 +78,19 @@ const struct episode *episodes_find(const struct episodes *episodes, pid_t tid, 
 {
 	struct episode key = { .tid = tid, .uaddr = uaddr };
 
-	return episodes->nr ? bsearch(&key, episodes->episode, episodes->nr, sizeof(key),
-				      compare) : NULL;
+	return episodes->nr_sorted ? bsearch(&key, episodes->episode, episodes->nr_sorted,
+					     sizeof(key), compare) : NULL;
+}
+
+struct episode *episodes_get(struct episodes *episodes, pid_t tid, uint64_t uaddr)
+{
+	const struct episode *known = episodes_find(episodes, tid, uaddr);
+	struct episode *new;
+
+	if (known)
+		return &episodes->episode[known - episodes->episode];
+	new = vec_push(episodes->episode, episodes->nr);
+	new->tid = tid;
+	new->uaddr = uaddr;
+	return new;
 }

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * episodes - how threads fare with futexes that they ask for again and again,
- * as the module counts it while somebody looks.
+ * episodes - how threads fare with futexes and file locks that they ask for again
+ * and again, as the module counts it while somebody looks.
  */
 #ifndef EPISODES_H
 #define EPISODES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-/** struct episode - one thread and one futex */
+/** struct episode - one thread and one futex, or lock of a file */
 struct episode {
 	pid_t tid;
 	/** @start_ticks: the thread's start time, clock ticks since boot */
 	uint64_t start_ticks;
-	/** @uaddr: address of the word in its memory */
+	/** @uaddr: address of the word in its memory; file lock: a number above all of them */
 	uint64_t uaddr;
 	/** @since_ns: first wait since it last had the lock; ns CLOCK_MONOTONIC; 0: none */
 	uint64_t since_ns;
@@ -24,12 +25,20 @@ struct episode {
 	uint64_t nr_timeouts;
 	/** @nr_had: times that it had the lock after a wait, so far */
 	uint64_t nr_had;
+	/** @exact: each failure is counted, and each time that it had it, after a wait or not */
+	bool exact;
+	/** @owner: with @exact: who had it at the latest failure; 0: not known */
+	pid_t owner;
+	/** @run_ns: time the thread has had on CPUs; ns; 0: not known */
+	uint64_t run_ns;
 };
 
 /** struct episodes - [nr] by tid and uaddr */
 struct episodes {
 	struct episode *episode;
 	uint32_t nr;
+	/** @nr_sorted: the first so many are in order */
+	uint32_t nr_sorted;
 };
 
 /** episodes_parse() - from the text of the module's file; lines that are none are left out */
@@ -38,6 +47,10 @@ void episodes_parse(const char *text, struct episodes *ret);
 /** episodes_read() - from the module, which then counts on for a while; empty without it */
 void episodes_read(struct episodes *ret);
 void episodes_free(struct episodes *episodes);
+
+/** episodes_get() - as episodes_find(), and one made when there is none; sort them then */
+struct episode *episodes_get(struct episodes *episodes, pid_t tid, uint64_t uaddr);
+void episodes_sort(struct episodes *episodes);
 
 /** episodes_find() - of this thread and address, or NULL */
 const struct episode *episodes_find(const struct episodes *episodes, pid_t tid, uint64_t uaddr);

@@ -13,6 +13,7 @@
 #include "fdscan.h"
 #include "remote.h"
 #include "resolve.h"
+#include "text.h"
 #include "world.h"
 #include "xalloc.h"
 
@@ -35,6 +36,7 @@ static void scan_free(struct fdscan *scan)
 	for (uint32_t i = 0; i < scan->nr_tables; i++)
 		free(scan->tables[i].tasks);
 	free(scan->tables);
+	free(scan->numbers);
 	free(scan->pipes);
 	free(scan->sockets);
 	free(scan->anons);
@@ -90,6 +92,9 @@ static int scan_fd(struct fdscan *scan, DIR *dir, const char *name, uint32_t tab
 	if (n <= 0)
 		return n < 0 && errno != ENOENT ? -errno : 0;
 	link[n] = '\0';
+	*vec_push(scan->numbers, scan->nr_numbers) = (struct fd_number){
+		.fd = atoi(name), .link = text_hash(TEXT_HASH, link, n), .table = table
+	};
 	if (link[0] == '/') {
 		*vec_push(scan->files, scan->nr_files) = read_end(dir, name, table);
 	} else if (sscanf(link, "pipe:[%llu]", &ino) == 1) {

@@ -28,6 +28,17 @@ struct fd_table {
 	/** @tasks: [nr_tasks] indices into world.tasks */
 	uint32_t *tasks;
 	uint32_t nr_tasks;
+	/** @sharing: is it another process's, too; of fdscan_shares_table() */
+	enum fd_sharing { SHARING_NOT_ASKED, SHARING_NONE, SHARING_MAYBE } sharing;
+};
+
+/** struct fd_number - a descriptor of whatever kind, to compare tables by */
+struct fd_number {
+	int fd;
+	/** @link: hash of what its link says */
+	uint32_t link;
+	/** @table: index into fdscan.tables */
+	uint32_t table;
 };
 
 /** enum fd_anon - descriptors without a name or a number of their own */
@@ -80,6 +91,10 @@ struct fdscan {
 	/** @anons: [nr_anons] see enum fd_anon; @ino only by fdscan_eventfds() */
 	struct fd_end *anons;
 	uint32_t nr_anons;
+	/** @numbers: [nr_numbers] every descriptor; @numbers_sorted: and in order */
+	struct fd_number *numbers;
+	uint32_t nr_numbers;
+	bool numbers_sorted;
 	/** @files: [nr_files] descriptors with a path; @ino only by fdscan_files() */
 	struct fd_end *files;
 	uint32_t nr_files;
@@ -145,6 +160,13 @@ void fdscan_more(struct world *w, uint32_t first);
 bool fdscan_holds(const struct world *w, uint64_t ino);
 
 /**
+ * fdscan_is_ours() - is number @ino that of the pipe or socket which the reader writes to
+ *
+ * The reader is no task of the world, but who waits for what it has to say goes on.
+ */
+bool fdscan_is_ours(uint64_t ino);
+
+/**
  * fdscan_hides() - may somebody use a file that no table shows
  *
  * Some reads for each socket and each thread of the machine: for proofs only.
@@ -154,6 +176,23 @@ bool fdscan_hides(struct world *w);
 /** HIDDEN_DESCRIPTORS - why that is no proof */
 #define HIDDEN_DESCRIPTORS \
 	"io_uring, a socket or a call in flight may have files that no descriptor shows"
+
+/**
+ * fdscan_shares_table() - may another process use the descriptor table of @task, too
+ *
+ * So it is of clone(2) with CLONE_FILES and without CLONE_THREAD. For proofs only.
+ */
+bool fdscan_shares_table(struct world *w, uint32_t task);
+
+/** fdscan_asked_sharing() - is there a table of which that was told not to be so */
+bool fdscan_asked_sharing(const struct world *w);
+
+/**
+ * fdscan_settle() - take back of such tables what does not hold
+ * @settled: all who came were shown to fdscan_more()
+ * @reason: why their waits cannot be more than likely if not
+ */
+void fdscan_settle(struct world *w, bool settled, const char *reason);
 
 /** fdscan_add_releasers() - whoever shares @table can release @resource */
 void fdscan_add_releasers(struct world *w, const struct fdscan *scan, uint32_t table,

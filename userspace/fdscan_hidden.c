@@ -5,7 +5,9 @@
  * system call whose thread sleeps while others closed the number.
  */
 #include <errno.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "fdscan.h"
 #include "proc.h"
@@ -15,6 +17,19 @@
 
 /* Threads whose calls are asked for at one go. */
 #define BATCH		64
+
+/* --- the reader itself ---------------------------------------------------------- */
+
+bool fdscan_is_ours(uint64_t ino)
+{
+	struct stat st;
+
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		if (!fstat(fd, &st) && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) &&
+		    st.st_ino == ino)
+			return true;
+	return false;
+}
 
 /* --- sockets ------------------------------------------------------------------ */
 

@@ -12,6 +12,7 @@
 #include "world.h"
 
 struct graph;
+struct walk;
 struct way_out;
 
 /* clang-format off */
@@ -139,6 +140,7 @@ extern const struct detector detect_livelock;
 extern const struct detector detect_cpu;
 extern const struct detector detect_priority;
 extern const struct detector detect_order;
+extern const struct detector detect_nesting;
 extern const struct detector detect_long_wait;
 
 /**
@@ -166,6 +168,13 @@ void finding_add_fact(struct finding *f, const char *name, enum unit unit, doubl
 /** finding_add_text() - evidence about the finding: words, taken over */
 void finding_add_text(struct finding *f, const char *name, char *text);
 
+/**
+ * finding_add_victims() - those of @stuck who wait for a task of the finding, by tid
+ * @told: [nr_tasks] tasks that are no victims, as another finding has them
+ */
+void finding_add_victims(struct finding *f, const struct world *w, struct walk *walk,
+			 const bool *stuck, const bool *told);
+
 /** finding_cap() - lower the verdict to @cap for @reason; never raises it */
 void finding_cap(struct finding *f, enum verdict cap, const char *reason);
 
@@ -184,6 +193,9 @@ void findings_mark(const struct findings *found, enum finding_type type, bool vi
  * Return: their number.
  */
 uint32_t finding_set(const struct world *w, const bool *mark, uint32_t **ret);
+
+/** finding_sort() - put [nr] tasks in order by tid */
+void finding_sort(const struct world *w, uint32_t *tasks, uint32_t nr);
 
 const char *finding_type_name(enum finding_type type);
 

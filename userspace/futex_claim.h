@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * futex_claim - that a mutex has no living owner holds only if nobody came
- * meanwhile whose number the word is, and is certain only if nobody can have
- * inherited it (futex_heir.h): kept until that is known.
+ * futex_claim - what the words of a lock say of its owner holds for a proof only if
+ * they stay. That it has no living owner holds only if nobody came meanwhile whose
+ * number the word is, and is certain only if nobody can have inherited it
+ * (futex_heir.h): kept until that is known.
  */
 #ifndef FUTEX_CLAIM_H
 #define FUTEX_CLAIM_H
@@ -13,11 +14,19 @@
 
 #include "futex_guess.h"
 
-/** futex_claim() - the owner of @resource is told to be gone, by @guess about @call */
+/** futex_claim() - @resource has an owner or none, by @guess about @call */
 void futex_claim(struct world *w, uint32_t resource, pid_t tgid, const struct futex_call *call,
 		 const struct futex_guess *guess);
 
-/** futex_claims() - are there any */
+/**
+ * futex_watch_words() - read the words again for some tens of milliseconds
+ *
+ * Nobody changes them whose owner and waiters sleep. The owner of those that do
+ * not stay is not known. Sleeps.
+ */
+void futex_watch_words(struct world *w);
+
+/** futex_claims() - are there any of owners that are gone */
 bool futex_claims(const struct world *w);
 
 /** futex_more() - see if one of the tasks from index @first on is such an owner */

@@ -39,6 +39,8 @@ struct double_group {
 struct futex_doubles {
 	struct double_group *group;
 	uint32_t nr;
+	/** @closed: a process tells neither where its stack began nor whose memory it has */
+	bool closed;
 };
 
 static void doubles_free(struct futex_doubles *doubles)
@@ -49,14 +51,19 @@ static void doubles_free(struct futex_doubles *doubles)
 	free(doubles);
 }
 
+/* A live thread of the process whose first thread is @t; NO_INDEX: it is none. */
+static uint32_t member(const struct world *w, uint32_t t)
+{
+	if (w->tasks[t].tid != w->tasks[t].tgid || w->tasks[t].kthread)
+		return NO_INDEX;
+	return world_live_thread(w, w->tasks[t].tgid);
+}
+
 static void fill(struct double_group *group, const struct world *w)
 {
 	for (uint32_t t = 0; t < w->nr_tasks; t++) {
-		uint32_t live;
+		uint32_t live = member(w, t);
 
-		if (w->tasks[t].tid != w->tasks[t].tgid || w->tasks[t].kthread)
-			continue;
-		live = world_live_thread(w, w->tasks[t].tgid);
 		if (live != NO_INDEX && w->tasks[live].stack_start == group->stack_start)
 			vec_push(group->at, group->nr)->task = live;
 	}
@@ -67,10 +74,6 @@ static struct double_group *group_of(struct world *w, uint64_t stack_start)
 {
 	struct double_group *group;
 
-	if (!w->doubles) {
-		w->doubles = xcalloc(1, sizeof(*w->doubles));
-		w->doubles_free = doubles_free;
-	}
 	for (uint32_t i = 0; i < w->doubles->nr; i++)
 		if (w->doubles->group[i].stack_start == stack_start)
 			return &w->doubles->group[i];
@@ -104,6 +107,32 @@ static void swap(struct memory *a, struct memory *b)
 
 	*a = *b;
 	*b = copy;
+}
+
+/* A process without memory any more tells no beginning, either, but may be asked. */
+static bool is_closed(struct world *w)
+{
+	for (uint32_t t = 0; t < w->nr_tasks; t++) {
+		uint32_t live = member(w, t);
+		int order;
+
+		if (live == NO_INDEX || w->tasks[live].stack_start)
+			continue;
+		order = compare(w, live, live);
+		if (order < 0 && (order != -ESRCH || !has_ended(&w->tasks[live])))
+			return true;
+	}
+	return false;
+}
+
+static struct futex_doubles *doubles_of(struct world *w)
+{
+	if (!w->doubles) {
+		w->doubles = xcalloc(1, sizeof(*w->doubles));
+		w->doubles_free = doubles_free;
+		w->doubles->closed = is_closed(w);
+	}
+	return w->doubles;
 }
 
 /* Lower ones to the front of [first, last), then the one at @own, then the others. */
@@ -144,6 +173,7 @@ static uint32_t find(const struct double_group *group, uint32_t task)
 
 int futex_double(struct world *w, uint32_t task)
 {
+	bool closed = doubles_of(w)->closed;
 	struct double_group *group;
 	uint32_t own, first, last;
 
@@ -163,5 +193,5 @@ int futex_double(struct world *w, uint32_t task)
 	}
 	if (group->at[own].doubled)
 		return 1;
-	return group->unsure ? -1 : 0;
+	return group->unsure || closed ? -1 : 0;
 }

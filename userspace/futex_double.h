@@ -19,7 +19,8 @@ struct world;
  * All processes of one beginning are put in order by kcmp(2), no farther than
  * what was asked needs: n log n questions for n of them, not one for each pair.
  *
- * Return: 1: one has; 0: none has; -1: it cannot be told.
+ * Return: 1: one has; 0: none has; -1: it cannot be told, as where a process lets
+ * nobody ask about its memory.
  */
 int futex_double(struct world *w, uint32_t task);
 

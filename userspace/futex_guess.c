@@ -6,6 +6,7 @@
 #include "array.h"
 #include "futex_glibc.h"
 #include "futex_guess.h"
+#include "futex_owner.h"
 #include "remote.h"
 
 /* The word as glibc uses it for a plain mutex: locked, and somebody waits. */
@@ -91,13 +92,15 @@ static bool is_thread_number(uint32_t number)
 
 /*
  * The lock of a FILE has a counter as a mutex has, and then where the owner's
- * struct pthread is: its halves look like __owner and __nusers.
+ * struct pthread is: its halves look like __owner and __nusers. That was mapped
+ * before anybody waited for the lock, and the map is read after: most numbers are
+ * nowhere in it, and need not be read at.
  */
 static bool is_stdio_lock(struct world *w, pid_t tgid, const struct words *words)
 {
 	uint64_t owner = word(words, 2) | (uint64_t)word(words, 3) << 32;
 
-	return glibc_is_thread(w, tgid, owner);
+	return futex_map(w, tgid, owner) && glibc_is_thread(w, tgid, owner);
 }
 
 /* glibc makes the calls for a robust mutex as for a shared one, always. */
@@ -134,8 +137,8 @@ static bool looks_like_mutex(const struct futex_call *call, const struct words *
 	    !is_call_for(call, word(words, 4)))
 		return false;
 	recursive = type == MUTEX_RECURSIVE;
-	/* Of one with a ceiling the locks are counted whatever its type. */
-	if ((recursive || kind & MUTEX_KIND_PROTECT) != !!word(words, 1))
+	/* Of one with a ceiling, or robust, the lock is counted whatever its type. */
+	if ((recursive || kind & (MUTEX_KIND_PROTECT | MUTEX_KIND_ROBUST)) != !!word(words, 1))
 		return false;
 	if (!is_contended(lock, word(words, 2), kind))
 		return false;

@@ -24,4 +24,15 @@
  */
 bool futex_has_heir(struct world *w, pid_t tgid, uint64_t addr, uint32_t resource);
 
+/**
+ * futex_may_be_strangers() - may a shared mutex have an owner who goes by another's number
+ * @tgid: a process that waits for it
+ * @addr: where it is, there
+ *
+ * glibc keeps a thread's number, and renews it in fork(3): a process made by
+ * clone(2) writes the number of the thread that made it. Such a one has not
+ * registered its robust mutexes either, which fork(3) does.
+ */
+bool futex_may_be_strangers(struct world *w, pid_t tgid, uint64_t addr);
+
 #endif /* FUTEX_HEIR_H */

@@ -128,6 +128,17 @@ void futex_map_ahead(struct world *w, pid_t tgid)
 		proc_maps_ahead(w->remote, tgid, live_tid(w, tgid));
 }
 
+char *futex_identity(struct world *w, pid_t tgid, uint64_t addr)
+{
+	const struct proc_map *map = futex_map(w, tgid, addr);
+
+	if (!map || !map->shared || !map->inode)
+		return xasprintf("futex mm:%d 0x%llx", tgid, (unsigned long long)addr);
+	return xasprintf("futex %02x:%02x:%llu+0x%llx", map->dev_major, map->dev_minor,
+			 (unsigned long long)map->inode,
+			 (unsigned long long)(addr - map->start + map->offset));
+}
+
 static uint32_t nested_thread(struct world *w, pid_t tgid, pid_t number)
 {
 	const uint32_t *tasks;
@@ -210,7 +221,8 @@ static uint32_t *namesakes(struct world *w, pid_t number, uint32_t *nr_ret)
 
 /*
  * Does process @tgid share the address space of @other? 1, 0, or -1: not known.
- * Where a program's stack began is its memory's, and another for each program.
+ * Where a program's stack began is its memory's, and another for each program;
+ * 0: it cannot be read.
  */
 static int shares_memory(struct world *w, pid_t tgid, pid_t other)
 {
@@ -222,7 +234,7 @@ static int shares_memory(struct world *w, pid_t tgid, pid_t other)
 		return 0;
 	t = &w->tasks[own];
 	o = &w->tasks[task];
-	if (t->stack_start != o->stack_start)
+	if (t->stack_start && o->stack_start && t->stack_start != o->stack_start)
 		return 0;
 	same = remote_kcmp(w->remote, tgid, t->tid, o->tid, KCMP_VM);
 	/* One that has ended meanwhile has no memory. */

@@ -31,6 +31,15 @@ enum owner { OWNER_UNKNOWN, OWNER_TASK, OWNER_GONE, OWNER_RENAMED };
  */
 const struct proc_map *futex_map(struct world *w, pid_t tgid, uint64_t addr);
 
+/**
+ * futex_identity() - what tells the object at @addr of process @tgid from others
+ *
+ * Shared memory is one place for all who map it; other memory is its process's.
+ *
+ * Return: to be freed.
+ */
+char *futex_identity(struct world *w, pid_t tgid, uint64_t addr);
+
 /** futex_map_ahead() - futex_map() of that process comes next (remote.h) */
 void futex_map_ahead(struct world *w, pid_t tgid);
 

@@ -119,19 +119,28 @@ uint32_t graph_reduce(const struct graph *g, bool timers_run, bool *stuck_ret);
 struct cores *graph_cores(const struct graph *g, const bool *stuck);
 void cores_free(struct cores *c);
 
+/*
+ * A walk: questions about one set of tasks after the other, each in O(V + E) of
+ * what it comes to, however large the graph is.
+ */
+struct walk;
+struct walk *walk_new(const struct graph *g);
+void walk_free(struct walk *walk);
+
 /**
- * graph_victims() - the stuck tasks that wait, directly or not, for a set
+ * walk_victims() - the stuck tasks that wait, directly or not, for a set
+ * @stuck: [nr_tasks] as graph_reduce() left it
  * @set: [nr_set] tasks
- * @victim_ret: [nr_tasks] set to true for stuck tasks outside the set that reach
- *	it, to false for all others
+ * @ret: set to the stuck tasks outside the set that reach it, in no order, to be
+ *	freed; NULL: none
  *
  * Return: the number of victims.
  */
-uint32_t graph_victims(const struct graph *g, const bool *stuck, const uint32_t *set,
-		       uint32_t nr_set, bool *victim_ret);
+uint32_t walk_victims(struct walk *walk, const bool *stuck, const uint32_t *set, uint32_t nr_set,
+		      uint32_t **ret);
 
 /**
- * graph_circle() - one closed walk through a core, for telling it in words
+ * walk_circle() - one closed walk through a core, for telling it in words
  * @circle_ret: [at least nr_set] tasks in order; each waits for the next, the
  *	last for the first; no task twice
  *
@@ -141,7 +150,7 @@ uint32_t graph_victims(const struct graph *g, const bool *stuck, const uint32_t 
  *
  * Return: its length; 0 if the set is not stuck by itself.
  */
-uint32_t graph_circle(const struct graph *g, const uint32_t *set, uint32_t nr_set,
-		      uint32_t *circle_ret);
+uint32_t walk_circle(struct walk *walk, const uint32_t *set, uint32_t nr_set,
+		     uint32_t *circle_ret);
 
 #endif /* GRAPH_H */

@@ -54,6 +54,15 @@ static const char *cell(uint64_t ns, char *buf, size_t size)
 	return buf;
 }
 
+/* A count for people; "-" if it is not known. */
+static const char *count_cell(uint64_t value, char *buf, size_t size)
+{
+	if (value == ROW_UNKNOWN)
+		return "-";
+	snprintf(buf, size, "%llu", (unsigned long long)value);
+	return buf;
+}
+
 static void print_head(const struct columns *c)
 {
 	printf("%10s %12s %12s %12s ", "contended", "total wait", "max wait", "avg wait");
@@ -69,7 +78,7 @@ static void print_head(const struct columns *c)
 
 static void print_row(const struct lock_row *row, const struct columns *c)
 {
-	char total[32], max[32], avg[32], min[32], p50[32], p99[32], first[32];
+	char total[32], max[32], avg[32], min[32], p50[32], p99[32], first[32], waiting[32];
 
 	printf("%10llu %12s %12s %12s ", (unsigned long long)row->contended,
 	       cell(row->total_ns, total, sizeof(total)), cell(row->max_ns, max, sizeof(max)),
@@ -78,8 +87,9 @@ static void print_row(const struct lock_row *row, const struct columns *c)
 		printf("%12s ", first_cell(row, first, sizeof(first)));
 	printf("  %-40s", row->label);
 	if (c->in_flight)
-		printf(" %10s %8llu %8llu %10s %10s", cell(row->min_ns, min, sizeof(min)),
-		       (unsigned long long)row->failed, (unsigned long long)row->waiting,
+		printf(" %10s %8llu %8s %10s %10s", cell(row->min_ns, min, sizeof(min)),
+		       (unsigned long long)row->failed,
+		       count_cell(row->waiting, waiting, sizeof(waiting)),
 		       cell(row->p50_ns, p50, sizeof(p50)), cell(row->p99_ns, p99, sizeof(p99)));
 	else
 		printf(" %8llu", (unsigned long long)row->failed);

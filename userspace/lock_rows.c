@@ -95,11 +95,19 @@ static bool lock_wanted(const struct row_filter *filter, const struct gl_lock_re
 {
 	bool is_total = rec->row == GL_ROW_TOTAL, by_kind = filter->by == ROWS_BY_KIND;
 
-	if (is_total != by_kind || !rec->nr_begun)
+	if (is_total != by_kind || !(rec->nr_begun | rec->nr_ended))
 		return false;
 	if (filter->types && !type_matches(filter->types, kind_name(rec->kind)))
 		return false;
 	return !filter->lock || lock_matches(filter->lock, rec);
+}
+
+/* In `other`, more may have ended than begun: those began in rows, which is not told. */
+static uint64_t nr_waiting(const struct gl_lock_record *rec)
+{
+	uint64_t closed = rec->nr_ended + rec->nr_lost;
+
+	return rec->nr_begun < closed ? ROW_UNKNOWN : rec->nr_begun - closed;
 }
 
 static size_t rows_of_locks(const struct snapshot *snap, const struct row_filter *filter,
@@ -116,13 +124,14 @@ static size_t rows_of_locks(const struct snapshot *snap, const struct row_filter
 		*vec_push(rows, nr) = (struct lock_row){
 			.kind = rec->kind,
 			.label = lock_label(rec),
-			.stack = "",
+			.stack = xstrdup(""),
 			.id = rec->res_id,
+			.other = rec->row == GL_ROW_OTHER,
 			.contended = rec->nr_begun,
 			.ended = rec->nr_ended,
 			.failed = rec->nr_failed,
 			.lost = rec->nr_lost,
-			.waiting = rec->nr_begun - rec->nr_ended - rec->nr_lost,
+			.waiting = nr_waiting(rec),
 			.total_ns = rec->total_ns,
 			.max_ns = rec->max_ns,
 			.min_ns = rec->min_ns,
@@ -151,10 +160,22 @@ static bool is_lock_code(const char *frame)
 static char *caller_label(const char *stack)
 {
 	const char *at = stack, *next;
+	char *frame, label[4 * GL_STACK_LEN + 1];
 
 	while (is_lock_code(at) && (next = strchr(at, ' ')))
 		at = next + 1;
-	return xasprintf("%.*s", (int)strcspn(at, " "), at);
+	frame = xasprintf("%.*s", (int)strcspn(at, " "), at);
+	text_escape(frame, label, sizeof(label));
+	free(frame);
+	return xstrdup(label);
+}
+
+/* The names of functions are what modules call them. */
+static char *stack_text(const struct gl_group_record *rec)
+{
+	char text[4 * GL_STACK_LEN + 1];
+
+	return xstrdup(text_escape(rec->stack, text, sizeof(text)));
 }
 
 static bool stack_has(const char *stack, const char *function)
@@ -255,7 +276,7 @@ static bool group_wanted(const struct row_filter *filter, const struct gl_group_
 static bool is_same_row(const struct lock_row *row, const struct lock_row *other,
 			enum rows_by by)
 {
-	if (row->tid != other->tid || row->id != other->id)
+	if (row->tid != other->tid || row->id != other->id || row->other != other->other)
 		return false;
 	if (by == ROWS_BY_CALLER)
 		return row->kind == other->kind && !strcmp(row->label, other->label);
@@ -270,6 +291,8 @@ static int by_identity(const void *a, const void *b)
 		return x->tid < y->tid ? -1 : 1;
 	if (x->id != y->id)
 		return x->id < y->id ? -1 : 1;
+	if (x->other != y->other)
+		return x->other ? 1 : -1;
 	if (x->kind != y->kind)
 		return x->kind < y->kind ? -1 : 1;
 	return strcmp(x->label, y->label);
@@ -298,6 +321,7 @@ static size_t merge(struct lock_row *rows, size_t nr, enum rows_by by)
 		if (rows[i].max_ns > row->max_ns)
 			row->max_ns = rows[i].max_ns;
 		free(rows[i].label);
+		free(rows[i].stack);
 	}
 	return kept;
 }
@@ -321,9 +345,10 @@ static size_t rows_of_groups(const struct snapshot *snap, const struct row_filte
 		*vec_push(rows, nr) = (struct lock_row){
 			.kind = rec->kind,
 			.label = group_label(rec),
-			.stack = rec->stack,
+			.stack = stack_text(rec),
 			.id = group_id(rec),
 			.tid = rec->tid,
+			.other = rec->row == GL_ROW_OTHER,
 			.contended = rec->nr_ended,
 			.ended = rec->nr_ended,
 			.failed = rec->nr_failed,
@@ -361,7 +386,9 @@ size_t rows_make(const struct snapshot *snap, const struct row_filter *filter,
 
 void rows_free(struct lock_row *rows, size_t nr)
 {
-	for (size_t i = 0; i < nr; i++)
+	for (size_t i = 0; i < nr; i++) {
 		free(rows[i].label);
+		free(rows[i].stack);
+	}
 	free(rows);
 }

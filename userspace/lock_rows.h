@@ -32,12 +32,14 @@ struct lock_row {
 	uint32_t kind;
 	/** @label: what the row stands for, safe to print */
 	char *label;
-	/** @stack: by caller: its stack as the ABI has it; else "" */
-	const char *stack;
+	/** @stack: by caller: its stack as the ABI has it, safe to print; else "" */
+	char *stack;
 	/** @id: identity: of the lock, or of the group within its dimension */
 	uint64_t id;
 	/** @tid: by task, by owner: its number; else 0 */
 	pid_t tid;
+	/** @other: what has no row of its own */
+	bool other;
 	/** @contended: waits that began; of groups, that ended */
 	uint64_t contended;
 	uint64_t ended;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "episodes.h"
+#include "lens.h"
 #include "look.h"
 #include "proc.h"
 #include "resolve.h"
@@ -32,6 +33,21 @@ static void read_runs(struct world *w)
 	}
 }
 
+/* What those who fail over and over use up meanwhile. */
+static void read_times(struct episodes *episodes, const struct world *w)
+{
+	for (uint32_t i = 0; i < episodes->nr; i++) {
+		struct episode *e = &episodes->episode[i];
+		uint32_t task = e->nr_timeouts ? world_find_task(w, e->tid) : NO_INDEX;
+		struct task t = { 0 };
+
+		if (task == NO_INDEX)
+			continue;
+		proc_runs(w->tasks[task].tgid, e->tid, &t);
+		e->run_ns = t.run_ns;
+	}
+}
+
 struct look *look_take(struct remote *remote, const pid_t *only, uint32_t nr_only,
 		       struct window *window, const struct limits *limits)
 {
@@ -53,6 +69,9 @@ struct look *look_take(struct remote *remote, const pid_t *only, uint32_t nr_onl
 		episodes = (struct episodes){ 0 };
 		if (window->nr_looks)
 			episodes_read(&episodes);
+		if (window->lens)
+			window->view = lens_look(window->lens, look->world, &episodes);
+		read_times(&episodes, look->world);
 		window_add(window, look->world, locks, &episodes);
 		episodes_free(&episodes);
 		look->world->window = window;

@@ -6,13 +6,13 @@
  */
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "array.h"
 #include "command.h"
-#include "remote.h"
 #include "xalloc.h"
 
 #define VERSION		"0.1"
@@ -65,9 +65,24 @@ static int run(const struct command *command, int argc, char **argv)
 	return written(command->run(argc, argv));
 }
 
+/*
+ * Close every descriptor but 0, 1 and 2: the reader holds nothing. Of these, one
+ * that is closed is opened so that nothing else gets its number; to write there
+ * fails as before.
+ */
+static void close_inherited(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= 2);
+	close_range(3, ~0U, 0);
+}
+
 int main(int argc, char **argv)
 {
-	reader_close_inherited();
+	close_inherited();
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_TROUBLE;

@@ -281,12 +281,19 @@ void proc_tasks(struct world *w)
 #define WCHAN_SIZE	64
 #define SYSCALL_SIZE	256
 
-void proc_sleeper_ahead(struct remote *remote, pid_t tgid, pid_t tid)
+void proc_wchan_ahead(struct remote *remote, pid_t tgid, pid_t tid)
 {
 	char path[PATH_SIZE];
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/wchan", tgid, tid);
 	remote_ahead_file(remote, tgid, path, WCHAN_SIZE);
+}
+
+void proc_sleeper_ahead(struct remote *remote, pid_t tgid, pid_t tid)
+{
+	char path[PATH_SIZE];
+
+	proc_wchan_ahead(remote, tgid, tid);
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", tgid, tid);
 	remote_ahead_file(remote, tgid, path, SYSCALL_SIZE);
 }
@@ -362,10 +369,24 @@ static uint64_t find_signals(const char *buf, const char *name)
 	return line ? strtoull(line, NULL, 16) : 0;
 }
 
+void proc_ids_parse(const char *status, pid_t tid, struct proc_ids *ret)
+{
+	/* The name comes first and is escaped: no line of it looks like another. */
+	const char *line = find_line(status, "\nNSpid:");
+
+	*ret = (struct proc_ids){ .numbers = { tid }, .nr_numbers = 1 };
+	if (line)
+		ret->nr_numbers = parse_numbers(line, ret->numbers, PROC_MAX_NUMBERS);
+	ret->ns_tid = ret->nr_numbers ? ret->numbers[ret->nr_numbers - 1] : tid;
+	ret->nested = ret->nr_numbers > 1;
+	ret->blocked = find_signals(status, "\nSigBlk:");
+	ret->ignored = find_signals(status, "\nSigIgn:");
+	ret->caught = find_signals(status, "\nSigCgt:");
+}
+
 int proc_ids(pid_t tgid, pid_t tid, struct proc_ids *ret)
 {
 	char path[PATH_SIZE], *buf;
-	const char *line;
 	int err;
 
 	*ret = (struct proc_ids){ .numbers = { tid }, .nr_numbers = 1 };
@@ -373,15 +394,7 @@ int proc_ids(pid_t tgid, pid_t tid, struct proc_ids *ret)
 	buf = read_long(path, &err);
 	if (!buf)
 		return err;
-	/* The name comes first and is escaped: no line of it looks like another. */
-	line = find_line(buf, "\nNSpid:");
-	if (line)
-		ret->nr_numbers = parse_numbers(line, ret->numbers, PROC_MAX_NUMBERS);
-	ret->ns_tid = ret->nr_numbers ? ret->numbers[ret->nr_numbers - 1] : tid;
-	ret->nested = ret->nr_numbers > 1;
-	ret->blocked = find_signals(buf, "\nSigBlk:");
-	ret->ignored = find_signals(buf, "\nSigIgn:");
-	ret->caught = find_signals(buf, "\nSigCgt:");
+	proc_ids_parse(buf, tid, ret);
 	free(buf);
 	return 0;
 }

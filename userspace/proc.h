@@ -52,6 +52,10 @@ bool proc_is_ours(void);
 /** proc_sees_all() - is no process hidden from the reader, by its rights or its PID namespace? */
 bool proc_sees_all(void);
 
+/** PROC_HIDES_TASKS - why who holds what others can hold, too, is then no proof */
+#define PROC_HIDES_TASKS \
+	"tasks that cannot be seen from here may have it too"
+
 /** proc_runs() - set how often and how long a thread has run, in @t; left alone if unknown */
 void proc_runs(pid_t tgid, pid_t tid, struct task *t);
 
@@ -65,6 +69,9 @@ pid_t proc_tracer(pid_t tgid, pid_t tid);
  * Return: 0 or -errno; -ETIMEDOUT: the read blocked.
  */
 int proc_wchan(struct remote *remote, pid_t tgid, pid_t tid, char *buf, size_t size);
+
+/** proc_wchan_ahead() - proc_wchan() comes next (remote.h) */
+void proc_wchan_ahead(struct remote *remote, pid_t tgid, pid_t tid);
 
 /** struct proc_syscall - the system call a thread sleeps in */
 struct proc_syscall {
@@ -81,8 +88,8 @@ void proc_sleeper_ahead(struct remote *remote, pid_t tgid, pid_t tid);
 /** proc_syscall() - read @ret; 0 or -errno, and then nr is -1 */
 int proc_syscall(struct remote *remote, pid_t tgid, pid_t tid, struct proc_syscall *ret);
 
-/* PID namespaces may be nested as deep as this (the kernel's MAX_PID_NS_LEVEL). */
-#define PROC_MAX_NUMBERS	32
+/* One for the first PID namespace, and for each of those nested (MAX_PID_NS_LEVEL). */
+#define PROC_MAX_NUMBERS	(1 + 32)
 
 /** struct proc_ids - the thread's numbers in its PID namespaces, and its signals */
 struct proc_ids {
@@ -103,6 +110,9 @@ struct proc_ids {
 
 /** proc_ids() - from /proc/TID/status; 0 or -errno */
 int proc_ids(pid_t tgid, pid_t tid, struct proc_ids *ret);
+
+/** proc_ids_parse() - the same from the text of that file */
+void proc_ids_parse(const char *status, pid_t tid, struct proc_ids *ret);
 
 /**
  * proc_timed() - can an armed timer's signal end an interruptible wait

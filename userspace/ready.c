@@ -56,6 +56,9 @@ void ready_cap_replaced(struct world *w, struct wait *wait)
 	if (has_company(w, tgid))
 		world_cap(wait, VERDICT_LIKELY,
 			  "another thread may have replaced the descriptor since the wait began");
+	else if (w->thorough && fdscan_shares_table(w, wait->task))
+		world_cap(wait, VERDICT_LIKELY,
+			  "another process may have replaced the descriptor since the wait began");
 	else if (w->thorough && proc_had_threads(tgid))
 		world_cap(wait, VERDICT_LIKELY,
 			  "a thread that has ended may have replaced the descriptor before");
@@ -133,6 +136,18 @@ bool ready_handles_signals(const struct task *t, uint64_t but)
 
 	return proc_ids(t->tgid, t->tid, &ids) ||
 	       (ids.caught & ~ids.blocked & ~SIGNALS_OF_LIBC & ~but);
+}
+
+static bool is_futex(uint32_t kind)
+{
+	return kind == GL_KIND_FUTEX || kind == GL_KIND_FUTEX_PI || kind == GL_KIND_JOIN ||
+	       kind == GL_KIND_COND || kind == GL_KIND_SEM;
+}
+
+bool ready_timer_handles(const struct world *w, const struct task *t)
+{
+	return t->wait != NO_INDEX && is_futex(w->waits[t->wait].kind) &&
+	       proc_timed(t->tgid, t->tid) != TIMED_NO;
 }
 
 void ready_finish(struct world *w, struct wait *wait)

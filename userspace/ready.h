@@ -42,6 +42,14 @@ bool ready_handles_signals(const struct task *t, uint64_t but);
  */
 void ready_finish(struct world *w, struct wait *wait);
 
+/**
+ * ready_timer_handles() - may the handler of a timer's signal run in the midst of @t's wait
+ *
+ * Who waits for a mutex waits on after a signal, but what it can release its handler
+ * can release meanwhile. Of other waits it is told by their being timed.
+ */
+bool ready_timer_handles(const struct world *w, const struct task *t);
+
 /** struct polled - a descriptor of the waiting task, as poll(2) is asked about it */
 struct polled {
 	int fd;
@@ -68,6 +76,14 @@ void named_block(struct world *w, struct wait *wait, int fd, bool write);
 void eventfd_block(struct world *w, struct wait *wait, int fd);
 void pidfd_block(struct world *w, struct wait *wait, int fd);
 void epoll_block(struct world *w, struct wait *wait, int fd);
+
+/**
+ * pipe_cap_larger() - no proof of a full pipe if others could make it larger
+ *
+ * That takes the end to write to (F_SETPIPE_SZ). Once all waits are known: who
+ * waits, too, does not.
+ */
+void pipe_cap_larger(struct world *w, uint32_t resource);
 
 /** socket_number() - the number of the socket that descriptor @fd is; false: it is none */
 bool socket_number(const struct task *t, int fd, uint64_t *ino_ret);

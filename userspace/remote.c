@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * remote - reads which may block, done by a child (remote.h): the parent's side.
+ * remote - reads which may block, done by a child (remote.h): the parent's side,
+ * whatever is asked (remote_ask.c).
  *
  * The socket pair is made anew for each child: an answer can never be taken for
  * that to a later question.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
-#include <linux/kcmp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -22,6 +21,7 @@
 #include <unistd.h>
 
 #include "remote.h"
+#include "remote_ask.h"
 #include "remote_child.h"
 #include "text.h"
 #include "xalloc.h"
@@ -110,6 +110,36 @@ struct remote *remote_new(void)
 	return NULL;
 }
 
+/* Those that were left behind and have died since: their numbers are free. */
+static void reap(struct remote *r)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < r->nr_left; i++)
+		if (waitpid(r->left[i], NULL, WNOHANG) == 0)
+			r->left[kept++] = r->left[i];
+	r->nr_left = kept;
+}
+
+/* Another process may have the number of one that has ended: that one can be asked. */
+static void forget_ended(struct remote *r)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < r->nr_stuck; i++)
+		if (!kill(r->stuck[i], 0) || errno != ESRCH)
+			r->stuck[kept++] = r->stuck[i];
+	r->nr_stuck = kept;
+}
+
+static bool is_left(const struct remote *r, pid_t pid)
+{
+	for (uint32_t i = 0; i < r->nr_left; i++)
+		if (r->left[i] == pid)
+			return true;
+	return false;
+}
+
 /* A child stuck in the kernel dies when it can; nobody waits for that. */
 static void drop_child(struct remote *r)
 {
@@ -117,8 +147,8 @@ static void drop_child(struct remote *r)
 		close(r->fd);
 	if (r->pid > 0) {
 		kill(r->pid, SIGKILL);
-		if (waitpid(r->pid, NULL, WNOHANG) <= 0)
-			*vec_push(r->left, r->nr_left) = r->pid;
+		*vec_push(r->left, r->nr_left) = r->pid;
+		reap(r);
 	}
 	r->fd = -1;
 	r->pid = 0;
@@ -191,8 +221,11 @@ static ssize_t receive(const struct remote *r, struct msghdr *packet, uint64_t e
 			errno = EAGAIN;
 			continue;
 		}
-		if (ready < 0 || !patience-- || !child_is_runnable(r))
+		if (ready < 0)
 			return -1;
+		/* Asleep: it blocks, or it has answered since, as after a pause of both. */
+		if (!patience-- || !child_is_runnable(r))
+			return recvmsg(r->fd, packet, MSG_DONTWAIT);
 		end_ns = now + READ_DEADLINE_MS * 1000000ULL;
 		errno = EAGAIN;
 	}
@@ -272,7 +305,7 @@ static bool take_ahead(struct remote *r, const struct question *q, char *buf, ss
 	return true;
 }
 
-static ssize_t ask(struct remote *r, const struct question *q, char *buf)
+ssize_t remote_ask(struct remote *r, const struct question *q, char *buf)
 {
 	uint64_t began = now_ns();
 	ssize_t result;
@@ -288,32 +321,6 @@ static ssize_t ask(struct remote *r, const struct question *q, char *buf)
 	return receive_answer(r, q, buf);
 }
 
-static bool path_question(struct question *q, enum what what, pid_t tgid, const char *path,
-			  size_t size)
-{
-	*q = (struct question){ .what = what, .tgid = tgid, .len = size - 1 };
-	return snprintf(q->path, sizeof(q->path), "%s", path) < (int)sizeof(q->path);
-}
-
-static ssize_t ask_path(struct remote *r, enum what what, pid_t tgid, const char *path, char *buf,
-			size_t size)
-{
-	struct question q;
-	ssize_t got;
-
-	if (!path_question(&q, what, tgid, path, size))
-		return -ENAMETOOLONG;
-	got = ask(r, &q, buf);
-	if (got >= 0)
-		buf[got] = '\0';
-	return got;
-}
-
-ssize_t remote_read_file(struct remote *r, pid_t tgid, const char *path, char *buf, size_t size)
-{
-	return ask_path(r, READ_FILE, tgid, path, buf, size);
-}
-
 ssize_t remote_read_locks(struct remote *r, char *buf, size_t size)
 {
 	struct question q = { .what = READ_LOCKS, .len = size - 1, .path = "/proc/locks" };
@@ -321,75 +328,18 @@ ssize_t remote_read_locks(struct remote *r, char *buf, size_t size)
 	ssize_t got;
 
 	/* As long as one child is at it, another one would only wait behind it. */
-	if (r->at_locks && waitpid(r->at_locks, NULL, WNOHANG) == 0) {
+	reap(r);
+	if (is_left(r, r->at_locks)) {
 		r->nr_blocked++;
 		return -ETIMEDOUT;
 	}
 	r->at_locks = 0;
-	got = ask(r, &q, buf);
+	got = remote_ask(r, &q, buf);
 	if (got == -ETIMEDOUT)
 		r->at_locks = child;
 	else if (got >= 0)
 		buf[got] = '\0';
 	return got;
-}
-
-ssize_t remote_read_link(struct remote *r, pid_t tgid, const char *path, char *buf, size_t size)
-{
-	return ask_path(r, READ_LINK, tgid, path, buf, size);
-}
-
-ssize_t remote_read_memory(struct remote *r, pid_t tgid, uint64_t addr, void *buf, size_t len)
-{
-	struct question q = { .what = READ_MEMORY, .tgid = tgid, .addr = addr, .len = len };
-
-	return ask(r, &q, buf);
-}
-
-ssize_t remote_user_stack(struct remote *r, pid_t tgid, pid_t tid, char *buf, size_t size)
-{
-	struct question q = {
-		.what = READ_STACK, .tgid = tgid, .tids = { tid }, .len = size - 1
-	};
-	ssize_t got = ask(r, &q, buf);
-
-	if (got >= 0)
-		buf[got] = '\0';
-	return got;
-}
-
-int remote_kcmp_order(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type)
-{
-	struct question q = {
-		.what = COMPARE, .tgid = tgid, .tids = { tid1, tid2 }, .type = type
-	};
-
-	return ask(r, &q, NULL);
-}
-
-int remote_kcmp(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int type)
-{
-	int order = remote_kcmp_order(r, tgid, tid1, tid2, type);
-
-	return order < 0 ? order : !order;
-}
-
-int remote_same_file(struct remote *r, pid_t tgid, pid_t tid1, int fd1, pid_t tid2, int fd2)
-{
-	struct question q = {
-		.what = COMPARE, .tgid = tgid, .tids = { tid1, tid2 }, .fds = { fd1, fd2 },
-		.type = KCMP_FILE
-	};
-	ssize_t order = ask(r, &q, NULL);
-
-	return order < 0 ? order : !order;
-}
-
-int remote_socket_timed(struct remote *r, pid_t tgid, int fd, int option)
-{
-	struct question q = { .what = SOCKET_TIMED, .tgid = tgid, .fds = { fd }, .type = option };
-
-	return ask(r, &q, NULL);
 }
 
 /* --- reads ahead --- */
@@ -407,7 +357,7 @@ void remote_ahead_file(struct remote *r, pid_t tgid, const char *path, size_t si
 {
 	struct question q;
 
-	if (!path_question(&q, READ_FILE, tgid, path, size))
+	if (!remote_path_question(&q, READ_FILE, tgid, path, size))
 		return;
 	for (uint32_t i = 0; i < r->nr_ahead; i++)
 		if (r->ahead[i].q.tgid == tgid && !strcmp(r->ahead[i].q.path, path))
@@ -450,6 +400,8 @@ void remote_ahead_go(struct remote *r)
 	size_t room = 0;
 	char *buf;
 
+	reap(r);
+	forget_ended(r);
 	for (uint32_t i = 0; i < r->nr_ahead; i++)
 		room = r->ahead[i].q.len > room ? r->ahead[i].q.len : room;
 	buf = xcalloc(1, room + 1);
@@ -483,20 +435,12 @@ pid_t remote_pid(const struct remote *r)
 	return r->pid;
 }
 
-bool remote_is_child(const struct remote *r, pid_t pid)
+void remote_adopt(struct remote *r, pid_t pid)
 {
-	for (uint32_t i = 0; i < r->nr_left; i++)
-		if (r->left[i] == pid)
-			return true;
-	return pid && pid == r->pid;
+	*vec_push(r->left, r->nr_left) = pid;
 }
 
-void reader_close_inherited(void)
+bool remote_is_child(const struct remote *r, pid_t pid)
 {
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDONLY);
-	while (fd >= 0 && fd <= 2);
-	close_range(3, ~0U, 0);
+	return is_left(r, pid) || (pid && pid == r->pid);
 }

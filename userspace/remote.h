@@ -7,8 +7,8 @@
  * its mmap_lock or exec_update_lock, a userfault, FUSE or NFS. Every such read
  * goes through here: the child does it, the parent waits until a deadline. A
  * read that misses it is counted, the child is killed (and, if it cannot die,
- * left behind) and replaced, and that process is not asked again for as long
- * as this struct remote lives.
+ * left behind) and replaced, and that process is not asked again, until it has
+ * ended.
  */
 #ifndef REMOTE_H
 #define REMOTE_H
@@ -83,6 +83,14 @@ int remote_kcmp_order(struct remote *r, pid_t tgid, pid_t tid1, pid_t tid2, int 
 int remote_same_file(struct remote *r, pid_t tgid, pid_t tid1, int fd1, pid_t tid2, int fd2);
 
 /**
+ * remote_epoll_target() - is it descriptor @target that an epoll descriptor watches by that number
+ *
+ * It watches the file that was added, whatever the number means by now: kcmp(2).
+ * Return: 1: it is; 0: it is not; or -errno.
+ */
+int remote_epoll_target(struct remote *r, pid_t tgid, pid_t tid, int epoll, int target);
+
+/**
  * remote_socket_timed() - has a socket a timeout of its own
  * @tgid: a process that has it as descriptor @fd
  * @option: SO_RCVTIMEO or SO_SNDTIMEO
@@ -90,6 +98,14 @@ int remote_same_file(struct remote *r, pid_t tgid, pid_t tid1, int fd1, pid_t ti
  * Return: 1: it has; 0: it has not; or -errno.
  */
 int remote_socket_timed(struct remote *r, pid_t tgid, int fd, int option);
+
+/**
+ * remote_has_robust_list() - has the first thread of @tgid told the kernel where its robust
+ * mutexes are: get_robust_list(2)
+ *
+ * Return: 1: it has; 0: it has not; or -errno.
+ */
+int remote_has_robust_list(struct remote *r, pid_t tgid);
 
 /*
  * Reads ahead. Each read costs two switches between reader and child; who
@@ -104,6 +120,9 @@ int remote_socket_timed(struct remote *r, pid_t tgid, int fd, int option);
  * answer, once; another one after it reads anew. Reads that block are counted
  * when they are tried, and are not tried again.
  */
+
+/* As many tasks as are asked about at one go; each answer is looked up among all. */
+#define REMOTE_AT_ONCE	64
 
 /** remote_ahead_new() - forget what was read ahead */
 void remote_ahead_new(struct remote *r);
@@ -126,14 +145,10 @@ uint64_t remote_denied(const struct remote *r);
 /** remote_pid() - the child's PID, to leave it out of every holder set; 0: none */
 pid_t remote_pid(const struct remote *r);
 
+/** remote_adopt() - @pid is a child of ours, too; it is not ended with the others */
+void remote_adopt(struct remote *r, pid_t pid);
+
 /** remote_is_child() - is @pid a child of ours, one given up and still there included */
 bool remote_is_child(const struct remote *r, pid_t pid);
-
-/**
- * reader_close_inherited() - close every descriptor but 0, 1 and 2: the reader
- * holds nothing. Of these, one that is closed is opened so that nothing else
- * gets its number; to write there fails as before.
- */
-void reader_close_inherited(void);
 
 #endif /* REMOTE_H */

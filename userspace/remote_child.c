@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/kcmp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -84,8 +85,11 @@ static ssize_t answer_stack(const struct question *q, char *buf, size_t size)
 
 static ssize_t answer_compare(const struct question *q)
 {
+	struct kcmp_epoll_slot slot = { .efd = q->fds[1], .tfd = q->fds[0] };
+	unsigned long second = q->type == KCMP_EPOLL_TFD ? (unsigned long)&slot :
+							   (unsigned long)q->fds[1];
 	long order = syscall(SYS_kcmp, q->tids[0], q->tids[1], q->type, (unsigned long)q->fds[0],
-			     (unsigned long)q->fds[1]);
+			     second);
 
 	return order < 0 ? -errno : order;
 }
@@ -119,6 +123,14 @@ static ssize_t answer_socket_timed(const struct question *q)
 	return result;
 }
 
+static ssize_t answer_has_robust_list(const struct question *q)
+{
+	size_t size;
+	void *list;
+
+	return syscall(SYS_get_robust_list, q->tgid, &list, &size) ? -errno : !!list;
+}
+
 static void send_answer(int fd, ssize_t result, const char *buf)
 {
 	int64_t head = result;
@@ -148,6 +160,8 @@ static void answer_all(int fd)
 			result = answer_compare(&q);
 		else if (q.what == SOCKET_TIMED)
 			result = answer_socket_timed(&q);
+		else if (q.what == HAS_ROBUST_LIST)
+			result = answer_has_robust_list(&q);
 		else if (!buf)
 			result = -ENOMEM;
 		else if (q.what == READ_FILE || q.what == READ_LOCKS)

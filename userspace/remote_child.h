@@ -13,7 +13,16 @@
 /* Longer than any path below /proc that is asked for. */
 #define QUESTION_PATH_SIZE	96
 
-enum what { READ_FILE, READ_LOCKS, READ_LINK, READ_MEMORY, READ_STACK, COMPARE, SOCKET_TIMED };
+enum what {
+	READ_FILE,
+	READ_LOCKS,
+	READ_LINK,
+	READ_MEMORY,
+	READ_STACK,
+	COMPARE,
+	SOCKET_TIMED,
+	HAS_ROBUST_LIST,
+};
 
 /** struct question - one packet from the parent */
 struct question {
@@ -25,7 +34,10 @@ struct question {
 	uint64_t len;
 	/** @tids: COMPARE: the two threads; READ_STACK: the first */
 	pid_t tids[2];
-	/** @fds: SOCKET_TIMED: the descriptor; COMPARE: of each thread, if files are compared */
+	/**
+	 * @fds: SOCKET_TIMED: the descriptor; COMPARE: of each thread, if files are compared,
+	 * or one that the other, an epoll descriptor, may watch
+	 */
 	int fds[2];
 	/** @type: COMPARE: KCMP_*; SOCKET_TIMED: SO_* */
 	int type;

@@ -43,10 +43,13 @@ static bool same_task(const struct task *a, const struct task *b)
 	return a->tid == b->tid && a->start_ticks == b->start_ticks;
 }
 
-/* A lock without an owner stays the same one while more tasks come to wait for it. */
+/*
+ * A lock without an owner stays the same one while more tasks come to wait for it;
+ * whoever takes two locks in opposite orders, it is one and the same mistake.
+ */
 static bool is_of_tasks(const struct finding *f)
 {
-	return f->type != FINDING_ORPHANED_LOCK;
+	return f->type != FINDING_LOCK_INVERSION && f->type != FINDING_ORPHANED_LOCK;
 }
 
 /* Detectors list members in ascending order, so equal sets are equal lists. */
@@ -67,11 +70,66 @@ static bool same_finding(const struct world *wa, const struct finding *a, const 
 	return true;
 }
 
-static struct report_item *find_item(struct report *r, const struct world *w,
+/* Of what makes two findings the same. */
+static uint32_t hash_of(const struct world *w, const struct finding *f)
+{
+	uint32_t hash = TEXT_HASH;
+
+	for (uint32_t i = 0; is_of_tasks(f) && i < f->nr_tasks; i++) {
+		const struct task *t = &w->tasks[f->tasks[i]];
+
+		hash = text_hash(hash, &t->tid, sizeof(t->tid));
+		hash = text_hash(hash, &t->start_ticks, sizeof(t->start_ticks));
+	}
+	if (f->key)
+		hash = text_hash(hash, f->key, strlen(f->key));
+	return hash;
+}
+
+/** struct known - the items that there were before a look, sorted by hash */
+struct known {
+	/** @at: [nr] */
+	struct known_item {
+		uint32_t hash;
+		uint32_t item;
+	} *at;
+	uint32_t nr;
+};
+
+static int compare_hashes(const void *a, const void *b)
+{
+	const struct known_item *x = a, *y = b;
+
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+static struct known sort_items(const struct report *r)
+{
+	struct known known = { 0 };
+
+	for (uint32_t i = 0; i < r->nr; i++)
+		*vec_push(known.at, known.nr) = (struct known_item){ r->item[i].hash, i };
+	if (known.nr)
+		qsort(known.at, known.nr, sizeof(*known.at), compare_hashes);
+	return known;
+}
+
+static struct report_item *find_item(const struct report *r, const struct known *known,
+				     uint32_t hash, const struct world *w,
 				     const struct finding *f)
 {
-	for (uint32_t i = 0; i < r->nr; i++) {
-		struct report_item *item = &r->item[i];
+	uint32_t low = 0, high = known->nr;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (known->at[mid].hash < hash)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < known->nr && known->at[low].hash == hash; low++) {
+		struct report_item *item = &r->item[known->at[low].item];
 
 		if (same_finding(report_world(r, item), report_finding(r, item), w, f))
 			return item;
@@ -79,54 +137,66 @@ static struct report_item *find_item(struct report *r, const struct world *w,
 	return NULL;
 }
 
-/* FNV-1a over what makes two findings the same. */
-static uint32_t hash_bytes(uint32_t hash, const void *bytes, size_t size)
+static struct report_item *add_item(struct report *r, const struct world *w,
+				    const struct finding *f, uint32_t hash)
 {
-	const unsigned char *at = bytes;
+	struct report_item *item = vec_push(r->item, r->nr);
 
-	while (size--)
-		hash = (hash ^ *at++) * 16777619U;
-	return hash;
-}
-
-static void make_ids(struct report *r, struct report_item *item, const struct world *w,
-		     const struct finding *f)
-{
-	uint32_t hash = 2166136261U;
-
-	for (uint32_t i = 0; is_of_tasks(f) && i < f->nr_tasks; i++) {
-		const struct task *t = &w->tasks[f->tasks[i]];
-
-		hash = hash_bytes(hash, &t->tid, sizeof(t->tid));
-		hash = hash_bytes(hash, &t->start_ticks, sizeof(t->start_ticks));
-	}
-	if (f->key)
-		hash = hash_bytes(hash, f->key, strlen(f->key));
+	item->hash = hash;
+	item->first_ns = w->taken_ns;
 	snprintf(item->id, sizeof(item->id), "%c%u", id_letter[f->type], ++r->next_number[f->type]);
 	snprintf(item->uid, sizeof(item->uid), "%c-%08x", id_letter[f->type], hash);
+	return item;
 }
 
-static void add_finding(struct report *r, uint32_t look, uint32_t index)
+/*
+ * Does a finding that was made before tell more? Who waits behind a deadlock stays
+ * there, but is not seen by a look that ran out of time.
+ */
+static bool tells_more(const struct finding *before, const struct world *w,
+		       const struct finding *f)
+{
+	if (before->verdict != f->verdict)
+		return before->verdict > f->verdict;
+	return finding_needs_proof(f) && w->unseen.not_looked &&
+	       before->nr_victims > f->nr_victims;
+}
+
+static void add_finding(struct report *r, const struct known *known, uint32_t look,
+			uint32_t index)
 {
 	const struct world *w = r->looks[look]->world;
 	const struct finding *f = &r->looks[look]->found.finding[index];
-	struct report_item *item = find_item(r, w, f);
+	uint32_t hash = hash_of(w, f);
+	struct report_item *item = find_item(r, known, hash, w, f);
 
 	if (!item) {
-		item = vec_push(r->item, r->nr);
-		item->first_ns = w->taken_ns;
-		make_ids(r, item, w, f);
-	} else if (report_finding(r, item)->verdict > f->verdict) {
+		item = add_item(r, w, f, hash);
+	} else if (tells_more(report_finding(r, item), w, f)) {
 		item->round = r->round;
 		return;
 	}
+	if (f->verdict == VERDICT_CONFIRMED && !item->confirmed_ns)
+		item->confirmed_ns = w->taken_ns;
 	item->look = look;
 	item->finding = index;
 	item->round = r->round;
 }
 
-static void keep_look(struct report *r, struct look *look, bool proven)
+uint64_t report_lasts_ns(const struct report *r, const struct report_item *item)
 {
+	const struct finding *f = report_finding(r, item);
+
+	if (!finding_needs_proof(f))
+		return item->first_ns;
+	if (f->type != FINDING_TRANSIENT_CYCLE && item->confirmed_ns)
+		return item->confirmed_ns;
+	return report_world(r, item)->taken_ns;
+}
+
+void report_keep(struct report *r, struct look *look, bool proven)
+{
+	struct known known = sort_items(r);
 	uint32_t at = r->nr_looks;
 
 	*vec_push(r->looks, r->nr_looks) = look;
@@ -137,8 +207,9 @@ static void keep_look(struct report *r, struct look *look, bool proven)
 			continue;
 		if (f->type == FINDING_DEADLOCK || f->type == FINDING_TRANSIENT_CYCLE)
 			describe_coffman(look->world, f);
-		add_finding(r, at, i);
+		add_finding(r, &known, at, i);
 	}
+	free(known.at);
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -155,12 +226,20 @@ static void note_unseen(struct report *r, const struct look *look)
 	r->unseen.unknown_owner = larger(r->unseen.unknown_owner, u->unknown_owner);
 	r->unseen.blocked_reads = larger(r->unseen.blocked_reads, u->blocked_reads);
 	r->unseen.denied_reads = larger(r->unseen.denied_reads, u->denied_reads);
-	r->unseen.not_looked = larger(r->unseen.not_looked, u->not_looked);
 	r->latest_err = look->snap_err;
 	if (look->snap_err) {
 		r->module = false;
 		r->snap_err = look->snap_err;
 	}
+}
+
+/* What a round was cut short for, a later one has seen if it was whole. @proven: NULL: none */
+static void note_not_looked(struct report *r, const struct look *look, const struct look *proven)
+{
+	r->unseen.not_looked = look->world->unseen.not_looked;
+	if (proven)
+		r->unseen.not_looked = larger(r->unseen.not_looked,
+					      proven->world->unseen.not_looked);
 }
 
 static void drop_ended_long_waits(struct report *r)
@@ -205,12 +284,27 @@ static void drop_unused_looks(struct report *r)
 	r->nr_looks = kept;
 }
 
-static bool has_claims(const struct look *look)
+static uint32_t nr_claims(const struct look *look)
 {
+	uint32_t nr = 0;
+
 	for (uint32_t i = 0; i < look->found.nr; i++)
-		if (finding_needs_proof(&look->found.finding[i]))
-			return true;
-	return false;
+		nr += finding_needs_proof(&look->found.finding[i]);
+	return nr;
+}
+
+/*
+ * What its proof did not bear out was a moment's, mostly: no look is taken at one
+ * instant, and who locks at full speed looks like a circle again and again. Not known
+ * is only what there was no time to prove.
+ */
+void report_note_proof(struct report *r, const struct look *look, const struct look *proven,
+		       bool late)
+{
+	uint32_t claims = nr_claims(look), proofs = proven ? nr_claims(proven) : 0;
+
+	r->retry = claims > proofs;
+	r->unseen.unproven = late && r->retry ? claims - proofs : 0;
 }
 
 /* Half of the time left is for the proof of what is found. */
@@ -234,21 +328,26 @@ void report_round(struct report *r, struct remote *remote, const struct limits *
 	const struct limits half = first_half(limits);
 	struct look *proven = NULL, *look;
 	uint64_t start = now_ns();
+	bool late = false;
 
 	if (!r->round++)
 		r->module = true;
 	if (!r->window)
 		r->window = window_new();
+	r->window->lens = r->lens;
 	look = look_take(remote, NULL, 0, r->window, &half);
+	r->look_ns = now_ns() - start;
 	note_unseen(r, look);
-	if (has_claims(look)) {
+	if (nr_claims(look)) {
 		proven = look_confirm(remote, look, limits);
+		late = limits->until_ns && now_ns() > limits->until_ns;
 		note_unseen(r, proven);
 	}
-	keep_look(r, look, false);
-	r->unproven = proven && !has_claims(proven);
+	note_not_looked(r, look, proven);
+	report_note_proof(r, look, proven, late);
+	report_keep(r, look, false);
 	if (proven)
-		keep_look(r, proven, true);
+		report_keep(r, proven, true);
 	if (!r->keeps_all)
 		drop_ended_long_waits(r);
 	drop_unused_looks(r);
@@ -272,6 +371,8 @@ void report_end(struct report *r, const struct remote *remote, uint64_t window_n
 	/* A child that was replaced is not counted: it was given up for being stuck. */
 	if (remote_pid(remote) && !clock_getcpuclockid(remote_pid(remote), &child))
 		r->cost.cpu_ns += clock_value(child);
+	if (r->lens)
+		lens_read_cost(r->lens, &r->cost.lens);
 	r->cost.cpu_pct = window_ns ? 100.0 * r->cost.cpu_ns / window_ns : 0;
 }
 
@@ -304,6 +405,12 @@ const char *report_partial(const struct report *r)
 		return "the module lost events: see gridlock status";
 	if (r->unseen.not_looked)
 		return "the time was up before every task was looked at: look for longer (--for)";
+	if (r->unseen.unproven)
+		return "no time to prove what looked like a deadlock: look for longer (--for)";
+	if (r->cost.lens.lost)
+		return "the lens lost events";
+	if (r->cost.lens.nr_blind)
+		return "the lens does not see a process that has executed another program";
 	if (r->unseen.blocked_reads)
 		return "reads of some tasks blocked and were given up";
 	if (r->unseen.denied_reads)
@@ -327,4 +434,5 @@ void report_free(struct report *r)
 	explanations_free(r->explained);
 	free(r->item);
 	window_free(r->window);
+	lens_close(r->lens);
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "finding.h"
+#include "lens.h"
 #include "world.h"
 
 struct explanations;
@@ -26,6 +27,8 @@ struct cost {
 	uint64_t longest_ns;
 	/** @cpu_pct: of one CPU over the window */
 	double cpu_pct;
+	/** @lens: with a lens: what that took and lost */
+	struct lens_cost lens;
 };
 
 /** struct report_item - a finding and the look that it was made in */
@@ -34,8 +37,12 @@ struct report_item {
 	char id[16];
 	/** @uid: "d-3fa90c12": the same for the same tasks in any report of this boot */
 	char uid[16];
+	/** @hash: of what makes two findings the same */
+	uint32_t hash;
 	/** @first_ns: when it was first seen; ns CLOCK_MONOTONIC */
 	uint64_t first_ns;
+	/** @confirmed_ns: when it was first seen as confirmed; 0: it is not */
+	uint64_t confirmed_ns;
 	/** @look: index into report.looks */
 	uint32_t look;
 	/** @finding: index into that look's findings */
@@ -59,11 +66,16 @@ struct report {
 	uint32_t nr_looks;
 	/** @round: looks at everything so far */
 	uint32_t round;
-	/** @unproven: the last round saw what needs proof and could prove none of it */
-	bool unproven;
+	/** @retry: the last round saw what needs proof, and did not prove all of it */
+	bool retry;
 	/** @next_number: [type] number of the next identifier */
 	uint32_t next_number[NR_FINDING_TYPES];
-	/** @unseen: the largest of what any look could not see */
+	/** @look_ns: what the latest look took, without its proof */
+	uint64_t look_ns;
+	/**
+	 * @unseen: the largest of what any look could not see; @not_looked and @unproven
+	 * are the latest round's
+	 */
 	struct unseen unseen;
 	/** @module: the module's rows were there in every look */
 	bool module;
@@ -77,6 +89,10 @@ struct report {
 	bool keeps_all;
 	/** @window_ns: time looked at */
 	uint64_t window_ns;
+	/** @lens: processes are looked at closely; NULL: none are (owned) */
+	struct lens *lens;
+	/** @holds: how long locks were held in them; NULL: not asked for (the lens has it) */
+	const struct lens_holds *holds;
 	/** @window: what all rounds saw (owned) */
 	struct window *window;
 	struct cost cost;
@@ -88,6 +104,29 @@ struct report {
  * Findings of earlier rounds stay, but for long waits that have ended.
  */
 void report_round(struct report *r, struct remote *remote, const struct limits *limits);
+
+/**
+ * report_keep() - take in the findings of one look
+ * @look: taken over
+ * @proven: it was a proof: those that need one count; else the others
+ */
+void report_keep(struct report *r, struct look *look, bool proven);
+
+/**
+ * report_note_proof() - what came of the claims of one look
+ * @proven: the look that was to prove them; NULL: there were none
+ * @late: its time was up
+ */
+void report_note_proof(struct report *r, const struct look *look, const struct look *proven,
+		       bool late);
+
+/**
+ * report_lasts_ns() - since when a finding is known to last without a break
+ *
+ * A deadlock that is confirmed does not end and begin again, nor does a lock get
+ * an owner back; what is less than that may have, between two looks.
+ */
+uint64_t report_lasts_ns(const struct report *r, const struct report_item *item);
 
 /** report_drop() - forget item @index; those after it move up */
 void report_drop(struct report *r, uint32_t index);

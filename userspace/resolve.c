@@ -13,6 +13,7 @@
 
 #include "array.h"
 #include "alike.h"
+#include "futex_refused.h"
 #include "proc.h"
 #include "remote.h"
 #include "resolve.h"
@@ -40,9 +41,6 @@ static const struct resolver *const resolvers[] = {
 };
 
 #define NR_RESOLVERS	ARRAY_SIZE(resolvers)
-
-/* Tasks whose first reads are made together. */
-#define BATCH		64
 
 /*
  * The innermost wait that the module has of this very thread: a row of another
@@ -95,6 +93,7 @@ static bool see_sleeper(struct world *w, struct sleeper *s)
 	(void)proc_syscall(w->remote, t->tgid, t->tid, &call);
 	s->nr = call.nr;
 	s->pc = call.pc;
+	s->sp = call.sp;
 	memcpy(s->args, call.args, sizeof(s->args));
 	return true;
 }
@@ -146,12 +145,12 @@ bool world_too_late(const struct world *w)
 
 static void resolve_each(struct world *w, struct sleeper *s, uint32_t nr)
 {
-	for (uint32_t i = 0; i < nr; i += BATCH) {
+	for (uint32_t i = 0; i < nr; i += REMOTE_AT_ONCE) {
 		if (world_too_late(w)) {
 			w->unseen.not_looked += nr - i;
 			return;
 		}
-		resolve_batch(w, &s[i], nr - i < BATCH ? nr - i : BATCH);
+		resolve_batch(w, &s[i], nr - i < REMOTE_AT_ONCE ? nr - i : REMOTE_AT_ONCE);
 	}
 }
 
@@ -248,6 +247,7 @@ struct world *world_look(const struct snapshot *snap, struct remote *remote,
 		resolve_these(w, only, nr_only);
 	else
 		resolve_all(w);
+	futex_refused_end(w);
 	if (w->thorough)
 		settle(w);
 	count_unseen(w, denied_before);

@@ -32,8 +32,9 @@ struct sleeper {
 	long nr;
 	/** @args: its arguments */
 	uint64_t args[6];
-	/** @pc: where in user space the call was made */
+	/** @pc, @sp: where in user space the call was made, and the stack there */
 	uint64_t pc;
+	uint64_t sp;
 	/** @wchan: kernel function it sleeps in, without suffix; "" if unknown */
 	char wchan[64];
 };

@@ -108,28 +108,34 @@ static bool is_tracer(struct world *w, pid_t tgid)
 
 /* --- children -------------------------------------------------------------- */
 
-/*
- * Is it @number by which the waiter knows @child? A child is in its parent's PID
- * namespace or, further in, in one below: the parent's number is as far in.
- */
-static bool has_number(const struct task *parent, const struct task *child, pid_t number)
+/* How far in @parent's PID namespace is: the first is 1; 0: it cannot be told. */
+static uint32_t depth_of(const struct task *parent)
 {
-	struct proc_ids own, ids;
+	struct proc_ids ids;
 
-	if (proc_ids(parent->tgid, parent->tid, &own) || !own.nr_numbers)
-		return true;
-	if (own.nr_numbers == 1)
-		return child->tgid == number;
-	if (proc_ids(child->tgid, child->tgid, &ids))
-		return true;
-	return ids.nr_numbers >= own.nr_numbers && ids.numbers[own.nr_numbers - 1] == number;
+	return proc_ids(parent->tgid, parent->tid, &ids) ? 0 : ids.nr_numbers;
 }
 
-static bool is_meant(const struct call *call, const struct task *parent, const struct task *child)
+/*
+ * Is it @number by which a waiter so far in knows @child? A child is in its
+ * parent's PID namespace or, further in, in one below.
+ */
+static bool has_number(uint32_t depth, const struct task *child, pid_t number)
+{
+	struct proc_ids ids;
+
+	if (depth == 1)
+		return child->tgid == number;
+	if (!depth || proc_ids(child->tgid, child->tgid, &ids))
+		return true;
+	return ids.nr_numbers >= depth && ids.numbers[depth - 1] == number;
+}
+
+static bool is_meant(const struct call *call, uint32_t depth, const struct task *child)
 {
 	/* The number that a pidfd is of is told as we have it. */
 	return call->who == WHO_PIDFD ? child->tgid == call->id :
-					has_number(parent, child, call->id);
+					has_number(depth, child, call->id);
 }
 
 /* A child can change its group: one of another group may come to be meant. */
@@ -256,20 +262,28 @@ static void add_children_to_come(struct world *w, struct wait *wait)
 		world_block_on(w, wait, index);
 }
 
+/* The reader is no task of the world, but will end, and with that the wait. */
+static bool is_our_parent(const struct task *t)
+{
+	return t->tgid == getppid();
+}
+
 static void add_children(struct world *w, struct wait *wait, const struct call *call)
 {
 	const struct task *parent = &w->tasks[wait->task];
+	uint32_t depth = call->who == WHO_ONE ? depth_of(parent) : 0;
 
 	for (uint32_t t = 0; t < w->nr_tasks; t++) {
 		const struct task *child = &w->tasks[t];
 
 		if (child->tid == child->tgid && child->ppid == parent->tgid &&
-		    (is_for_several(call) || is_meant(call, parent, child)))
+		    (is_for_several(call) || is_meant(call, depth, child)))
 			add_child(w, wait, child);
 	}
 	if (is_for_several(call))
 		add_children_to_come(w, wait);
-	if (!wait->nr_blockers || is_tracer(w, parent->tgid))
+	if (!wait->nr_blockers || is_tracer(w, parent->tgid) ||
+	    (is_for_several(call) && is_our_parent(parent)))
 		wait->unknown_releaser = true;
 }
 

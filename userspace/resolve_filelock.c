@@ -22,6 +22,7 @@
 #include "ready.h"
 #include "remote.h"
 #include "resolve.h"
+#include "resolve_filelock_row.h"
 #include "xalloc.h"
 
 /** struct want - the lock that a task sleeps for */
@@ -467,10 +468,12 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	want.lock.ino = info.ino;
 	found = found && find_waiter(scan, &want);
 	wait = add_wait(w, s, &want);
-	if (found)
+	if (found) {
+		filelock_row(wait, s, &want.lock);
 		add_holders(w, wait, scan, &want, &info);
-	else
+	} else {
 		wait->unknown_releaser = true;
+	}
 	cap_uncertain(w, wait, scan, &want);
 	fd_info_free(&info);
 	return true;

@@ -17,8 +17,10 @@
 #include "futex_claim.h"
 #include "futex_glibc.h"
 #include "futex_guess.h"
+#include "futex_heir.h"
 #include "futex_musl.h"
 #include "futex_owner.h"
+#include "futex_refused.h"
 #include "proc.h"
 #include "remote.h"
 #include "resolve.h"
@@ -109,18 +111,6 @@ static bool sleeps(const struct sleeper *s)
 	return false;
 }
 
-/* Shared memory is one place for all who map it; other memory is its process's. */
-static char *identity(struct world *w, pid_t tgid, uint64_t addr)
-{
-	const struct proc_map *map = futex_map(w, tgid, addr);
-
-	if (!map || !map->shared || !map->inode)
-		return xasprintf("futex mm:%d 0x%llx", tgid, (unsigned long long)addr);
-	return xasprintf("futex %02x:%02x:%llu+0x%llx", map->dev_major, map->dev_minor,
-			 (unsigned long long)map->inode,
-			 (unsigned long long)(addr - map->start + map->offset));
-}
-
 static char *name_of(struct world *w, pid_t tgid, const struct futex_guess *guess)
 {
 	static const char *const names[] = {
@@ -189,7 +179,7 @@ struct holder {
 
 /*
  * Where it is for a proof, the words are read again at the end: what changed
- * meanwhile is not known.
+ * meanwhile is not known. That they stay is seen later (futex_claim.h).
  */
 static struct holder find_holder(struct world *w, const struct sleeper *s,
 				 const struct futex_call *call, const struct futex_guess *guess)
@@ -224,7 +214,7 @@ static void add_resource(struct world *w, struct wait *wait, const struct futex_
 	r->dead = gone;
 	if (gone)
 		r->dead_tid = guess->number;
-	if (gone && w->thorough && new)
+	if (w->thorough && new)
 		futex_claim(w, index, w->tasks[wait->task].tgid, call, guess);
 	if (!gone)
 		world_add_releaser(w, index, holder->task);
@@ -247,14 +237,22 @@ static uint32_t kind_of(const struct futex_call *call, const struct futex_guess 
 	return call->pi ? GL_KIND_FUTEX_PI : GL_KIND_FUTEX;
 }
 
-/* Who has the same memory as the owner may be the one that is meant. */
-static void cap_holder(struct world *w, struct wait *wait, const struct holder *holder)
+/* Who has the same memory as the owner, or a number alike, may be the one that is meant. */
+static void cap_holder(struct world *w, struct wait *wait, const struct futex_guess *guess,
+		       const struct holder *holder)
 {
+	const struct proc_map *map = futex_map(w, w->tasks[wait->task].tgid, guess->addr);
 	uint32_t owner = holder->owner == OWNER_TASK ? holder->task : wait->task;
 
 	if (holder->owner == OWNER_RENAMED)
 		world_cap(wait, VERDICT_LIKELY,
 			  "a task that came after this wait began has its owner's number by now");
+	if (w->thorough && map && map->shared && !proc_sees_all())
+		world_cap(wait, VERDICT_LIKELY, PROC_HIDES_TASKS);
+	if (w->thorough && guess->object != OBJECT_PI_MUTEX && holder->owner == OWNER_TASK &&
+	    futex_may_be_strangers(w, w->tasks[wait->task].tgid, guess->addr))
+		world_cap(wait, VERDICT_LIKELY,
+			  "a process made by clone(2) may have it under its maker's number");
 	if (futex_may_have_double(w, w->tasks[owner].tgid))
 		world_cap(wait, VERDICT_LIKELY,
 			  "it cannot be told if another process has the same memory");
@@ -275,7 +273,7 @@ static void add_wait(struct world *w, const struct sleeper *s, const struct fute
 		wait->begin_ns = row->begin_ns;
 		wait->gen = row->gen;
 	}
-	wait->id = identity(w, tgid, guess->addr);
+	wait->id = futex_identity(w, tgid, guess->addr);
 	wait->name = call->addr ? name_of(w, tgid, guess) : xstrdup("futexes");
 	wait->where = s->wchan[0] ? xstrdup(s->wchan) : NULL;
 	if (holder->owner == OWNER_UNKNOWN)
@@ -283,7 +281,7 @@ static void add_wait(struct world *w, const struct sleeper *s, const struct fute
 	else
 		add_resource(w, wait, call, guess, holder);
 	if (holder->owner != OWNER_UNKNOWN && guess->object != OBJECT_THREAD)
-		cap_holder(w, wait, holder);
+		cap_holder(w, wait, guess, holder);
 }
 
 static bool resolve(struct world *w, const struct sleeper *s)
@@ -297,6 +295,10 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	call = parse_call(s);
 	call.musl = call.wait && musl_called(w, s);
 	guess = futex_guess(w, w->tasks[s->task].tgid, &call);
+	if (!guess.number && futex_refused(w, s, &call)) {
+		futex_refused_wait(w, s);
+		return true;
+	}
 	if (guess.object != OBJECT_NONE)
 		holder = find_holder(w, s, &call, &guess);
 	/* A likeness alone gives no name. */

@@ -67,7 +67,9 @@ static uint32_t other_ends(struct world *w, uint64_t ino, uint32_t kind)
 		return index;
 	w->resources[index].evidence = EVIDENCE_READ;
 	w->resources[index].ino = ino;
-	w->resources[index].unknown = scan->incomplete;
+	w->resources[index].pipe_room = kind == GL_KIND_PIPE_W;
+	w->resources[index].unknown = scan->incomplete ||
+				      (kind == GL_KIND_PIPE_R && fdscan_is_ours(ino));
 	end = fdscan_find(scan->pipes, scan->nr_pipes, ino, &nr);
 	for (; nr; nr--, end++)
 		if (kind == GL_KIND_PIPE_R ? end->writable : end->readable)
@@ -84,6 +86,30 @@ void pipe_block(struct world *w, struct wait *wait, uint64_t ino, bool write)
 		world_block_on(w, wait, index);
 	else
 		wait->unknown_releaser = true;
+}
+
+static bool has_awake(const struct world *w, const struct fd_table *table)
+{
+	for (uint32_t i = 0; i < table->nr_tasks; i++) {
+		const struct task *t = &w->tasks[table->tasks[i]];
+
+		if (t->wait == NO_INDEX && !t->exiting)
+			return true;
+	}
+	return false;
+}
+
+void pipe_cap_larger(struct world *w, uint32_t resource)
+{
+	const struct fdscan *scan = fdscan_ends(w);
+	const struct fd_end *end;
+	uint32_t nr;
+
+	end = fdscan_find(scan->pipes, scan->nr_pipes, w->resources[resource].ino, &nr);
+	for (; nr; nr--, end++)
+		if (end->writable && has_awake(w, &scan->tables[end->table]))
+			world_cap_waiters(w, resource, VERDICT_LIKELY,
+					  "another task that can write to the pipe could make it larger");
 }
 
 static bool resolve(struct world *w, const struct sleeper *s)

@@ -202,12 +202,29 @@ static void block_on_sharers(struct world *w, struct wait *wait, int fd)
 		world_block_on(w, wait, index);
 }
 
-/* Is the number still of the file that was added? Files without a name share one number. */
-static bool is_target(const struct task *t, const struct fd_target *target)
+/* Two files can have been added by one number, if that was closed in between. */
+static bool is_there_twice(const struct fd_info *info, int fd)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < info->nr_targets; i++)
+		nr += info->targets[i].fd == fd;
+	return nr > 1;
+}
+
+/*
+ * Is the number still of the file that was added? Files without a name share one
+ * inode number, and so do the ends of a pipe: where it is for a proof, the kernel is asked.
+ */
+static bool is_target(struct world *w, const struct task *t, int epoll,
+		      const struct fd_info *info, const struct fd_target *target)
 {
 	unsigned long long ino;
 	char link[64];
 
+	if (w->thorough)
+		return !is_there_twice(info, target->fd) &&
+		       remote_epoll_target(w->remote, t->tgid, t->tid, epoll, target->fd) > 0;
 	fd_link(t->tgid, t->tid, target->fd, link, sizeof(link));
 	if (sscanf(link, "pipe:[%llu]", &ino) == 1 || sscanf(link, "socket:[%llu]", &ino) == 1)
 		return ino == target->ino;
@@ -229,7 +246,7 @@ void epoll_block(struct world *w, struct wait *wait, int fd)
 	for (uint32_t i = 0; i < info.nr_targets && !wait->unknown_releaser; i++) {
 		struct polled polled = { info.targets[i].fd, info.targets[i].events };
 
-		if (is_target(t, &info.targets[i]))
+		if (is_target(w, t, fd, &info, &info.targets[i]))
 			ready_poll(w, wait, &polled);
 		else
 			wait->unknown_releaser = true;

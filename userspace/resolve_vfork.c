@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <linux/kcmp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -21,6 +22,24 @@ static bool sleeps(const struct sleeper *s)
 	if (strcmp(s->wchan, "kernel_clone") && strcmp(s->wchan, "wait_for_vfork_done"))
 		return false;
 	return s->nr == SYS_vfork || s->nr == SYS_clone || s->nr == SYS_clone3;
+}
+
+/*
+ * Is the child one of the caller's own process, and in its memory, as that of
+ * vfork(2)? With CLONE_VFORK alone it need be neither.
+ */
+static bool is_usual(struct world *w, const struct sleeper *s)
+{
+	uint64_t flags = CLONE_VM;
+
+	if (s->nr == SYS_clone)
+		flags = s->args[0];
+	/* The flags are the first of clone3(2)'s arguments. */
+	else if (s->nr == SYS_clone3 &&
+		 remote_read_memory(w->remote, w->tasks[s->task].tgid, s->args[0], &flags,
+				    sizeof(flags)) != sizeof(flags))
+		return false;
+	return (flags & (CLONE_VM | CLONE_PARENT | CLONE_THREAD)) == CLONE_VM;
 }
 
 static void add_children(struct world *w, struct wait *wait, uint32_t resource)
@@ -60,7 +79,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	w->resources[index].evidence = EVIDENCE_READ;
 	add_children(w, wait, index);
 	/* Without a child that shares memory the call is about to return. */
-	if (w->resources[index].nr_releasers)
+	if (w->resources[index].nr_releasers && is_usual(w, s))
 		world_block_on(w, wait, index);
 	else
 		wait->unknown_releaser = true;

@@ -16,12 +16,16 @@
  * What this leaves out: a descriptor that goes from one task to another by
  * itself, not with a fork. Those on their way are seen (fdscan_hides()).
  */
+#include <stdlib.h>
+
 #include "fdscan.h"
 #include "futex_claim.h"
 #include "proc.h"
+#include "ready.h"
 #include "resolve.h"
 #include "settle.h"
 #include "world.h"
+#include "xalloc.h"
 
 /* Times that a quiet moment is looked for. */
 #define MAX_TRIES	10
@@ -35,7 +39,7 @@ static const char in_motion[] =
 /* Does anything in this look depend on who was there? */
 static bool depends(const struct world *w)
 {
-	bool any = futex_claims(w);
+	bool any = futex_claims(w) || fdscan_asked_sharing(w);
 
 	for (uint32_t r = 0; r < w->nr_resources && !any; r++)
 		any = w->resources[r].ino;
@@ -67,14 +71,56 @@ static bool is_settled(struct world *w)
 	return false;
 }
 
+/* --- who else could release what is all seen ---------------------------------- */
+
+/** enum handles - does a timer run a handler in the midst of a task's wait */
+enum handles { HANDLES_UNKNOWN, HANDLES_NOT, HANDLES };
+
+/* @handles: [w->nr_tasks] each task is asked about once */
+static void cap_handlers(struct world *w, uint32_t resource, enum handles *handles)
+{
+	bool found = world_too_late(w);
+
+	for (uint32_t i = 0; i < w->resources[resource].nr_releasers && !found; i++) {
+		uint32_t task = w->resources[resource].releasers[i];
+
+		if (handles[task] == HANDLES_UNKNOWN)
+			handles[task] = ready_timer_handles(w, &w->tasks[task]) ? HANDLES :
+										 HANDLES_NOT;
+		found = handles[task] == HANDLES;
+	}
+	if (found)
+		world_cap_waiters(w, resource, VERDICT_LIKELY,
+				  "the handler of a timer's signal could release what others wait for");
+}
+
+static void cap_others(struct world *w)
+{
+	enum handles *handles = xcalloc(w->nr_tasks, sizeof(*handles));
+	bool sees_all = proc_sees_all();
+
+	for (uint32_t r = 0; r < w->nr_resources; r++) {
+		if (!w->resources[r].ino)
+			continue;
+		if (!sees_all)
+			world_cap_waiters(w, r, VERDICT_LIKELY, PROC_HIDES_TASKS);
+		if (w->resources[r].pipe_room)
+			pipe_cap_larger(w, r);
+		cap_handlers(w, r, handles);
+	}
+	free(handles);
+}
+
 void settle(struct world *w)
 {
 	bool settled;
 
+	futex_watch_words(w);
 	if (!depends(w))
 		return;
 	settled = is_settled(w);
 	futex_settle(w, settled, in_motion);
+	fdscan_settle(w, settled, in_motion);
 	for (uint32_t r = 0; r < w->nr_resources; r++) {
 		if (!w->resources[r].ino)
 			continue;
@@ -83,4 +129,5 @@ void settle(struct world *w)
 		else if (!settled)
 			world_cap_waiters(w, r, VERDICT_LIKELY, in_motion);
 	}
+	cap_others(w);
 }

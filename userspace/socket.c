@@ -26,7 +26,7 @@ void socket_add_holders(struct world *w, uint32_t resource, uint64_t ino)
 	const struct fd_end *end;
 	uint32_t nr;
 
-	w->resources[resource].unknown |= scan->incomplete;
+	w->resources[resource].unknown |= scan->incomplete || fdscan_is_ours(ino);
 	w->resources[resource].ino = ino;
 	end = fdscan_find(scan->sockets, scan->nr_sockets, ino, &nr);
 	for (; nr && ino; nr--, end++)

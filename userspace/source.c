@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,16 @@ static int debugfs_mounted(void)
 	return !statfs(DEBUGFS, &fs) && fs.f_type == DEBUGFS_MAGIC;
 }
 
+/* Is there the file that every version of the module has? */
+static bool has_files(void)
+{
+	char *path = xasprintf("%s/version", source_dir());
+	bool has = !access(path, F_OK);
+
+	free(path);
+	return has;
+}
+
 /* The one sentence for a file that could not be opened. */
 static const char *explain_open(int err)
 {
@@ -113,6 +124,8 @@ static const char *explain_open(int err)
 		return "permission denied: run as root";
 	if (err == -EBUSY)
 		return "four snapshots are open already: close one and try again";
+	if (err == -ENOENT && has_files())
+		return "the module is older than this reader: load the one built with it";
 	if (getenv("GRIDLOCK_DEBUGFS"))
 		return strerror(-err);
 	if (err == -ENOENT && !source_module_loaded())

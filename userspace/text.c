@@ -2,6 +2,8 @@
 /* text - safe names and durations (text.h) */
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "text.h"
 
@@ -21,6 +23,15 @@ const char *text_escape(const char *s, char *buf, size_t size)
 	return buf;
 }
 
+uint32_t text_hash(uint32_t hash, const void *bytes, size_t size)
+{
+	const unsigned char *at = bytes;
+
+	while (size--)
+		hash = (hash ^ *at++) * 16777619U;
+	return hash;
+}
+
 const char *text_duration(uint64_t ns, char *buf, size_t size)
 {
 	if (ns >= 1000000000)
@@ -34,19 +45,53 @@ const char *text_duration(uint64_t ns, char *buf, size_t size)
 	return buf;
 }
 
-/* What the time namespace that we are in adds to CLOCK_MONOTONIC; ns. */
-static int64_t clock_offset(void)
+/* The name of a time namespace; false: it cannot be read, or there is no such thing. */
+static bool time_namespace(pid_t pid, const char *which, char *buf, size_t size)
 {
-	FILE *file = fopen("/proc/self/timens_offsets", "re");
+	char path[64];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, which);
+	len = readlink(path, buf, size - 1);
+	if (len < 0)
+		return false;
+	buf[len] = '\0';
+	return true;
+}
+
+/* What the time namespace of the children of @pid adds to CLOCK_MONOTONIC; ns. */
+static int64_t childrens_offset(pid_t pid)
+{
 	long long secs, ns;
+	char path[64];
+	FILE *file;
 	bool there;
 
-	/* Without the file there are no such namespaces. */
+	snprintf(path, sizeof(path), "/proc/%d/timens_offsets", pid);
+	file = fopen(path, "re");
 	if (!file)
 		return 0;
 	there = fscanf(file, "monotonic %lld %lld", &secs, &ns) == 2;
 	fclose(file);
 	return there ? secs * 1000000000LL + ns : 0;
+}
+
+/*
+ * The same of the one that we are in. /proc tells it of those that a process's
+ * children are to be in, which is another one after unshare(2): then our parent's
+ * is ours. It is the first one, which adds nothing, if nobody's is.
+ */
+static int64_t clock_offset(void)
+{
+	const pid_t pids[] = { getpid(), getppid() };
+	char ours[64], theirs[64];
+
+	for (int i = 0; i < 2; i++)
+		if (time_namespace(pids[0], "time", ours, sizeof(ours)) &&
+		    time_namespace(pids[i], "time_for_children", theirs, sizeof(theirs)) &&
+		    !strcmp(ours, theirs))
+			return childrens_offset(pids[i]);
+	return 0;
 }
 
 uint64_t now_ns(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * text - small pieces of text that every view needs: safe names, durations.
+ * text - small pieces of text that many need: safe names, durations, hashes.
  */
 #ifndef TEXT_H
 #define TEXT_H
@@ -23,6 +23,12 @@ const char *text_escape(const char *s, char *buf, size_t size);
 
 /** text_duration() - @ns for people: "12.3 s", "340 ms", "1.2 us"; returns @buf */
 const char *text_duration(uint64_t ns, char *buf, size_t size);
+
+/* What text_hash() begins with. */
+#define TEXT_HASH	2166136261U
+
+/** text_hash() - FNV-1a (Fowler, Noll, Vo 1991) of [@size] bytes, going on from @hash */
+uint32_t text_hash(uint32_t hash, const void *bytes, size_t size);
 
 /** now_ns() - CLOCK_MONOTONIC in ns, as the kernel has it: of no time namespace */
 uint64_t now_ns(void);

@@ -19,7 +19,8 @@ static const struct argp_option options[] = {
 	  "tell long waits for events too (pipes, children, conditions)", 1 },
 	{ "starvation", KEY_STARVATION, "SECS", 0,
 	  "tell waits this long during which others are served (default 1)", 1 },
-	{ "overtaken", KEY_OVERTAKEN, "N", 0, "... so many times (default 8)", 1 },
+	{ "overtaken", KEY_OVERTAKEN, "N", 0,
+	  "with --starvation: others are served so many times meanwhile (default 8)", 1 },
 	{ "cpu-starvation", KEY_CPU_STARVATION, "SECS", 0,
 	  "tell tasks that can run and get no CPU for so long (default 1)", 1 },
 	{ "priority-inversion", KEY_INVERSION, "SECS", 0,
@@ -27,7 +28,8 @@ static const struct argp_option options[] = {
 	  1 },
 	{ "livelock", KEY_LIVELOCK, "SECS", 0,
 	  "tell tasks that fail for so long to get what others of them have (default 1.5)", 1 },
-	{ "attempts", KEY_ATTEMPTS, "N", 0, "... each so many times (default 20)", 1 },
+	{ "attempts", KEY_ATTEMPTS, "N", 0,
+	  "with --livelock: each of them fails so many times (default 20)", 1 },
 	{ 0 }
 };
 

@@ -31,6 +31,9 @@ struct json_object *view_json_finding(const struct report *r, const struct repor
 /** view_json_report() - the gridlock.check/1 object, on stdout */
 void view_json_report(const struct report *r);
 
+/** view_json_lens() - add to @o what a lens took, lost, and no longer sees */
+void view_json_lens(struct json_object *o, const struct lens_cost *cost);
+
 /** view_json_task() - tid, pid, comm */
 struct json_object *view_json_task(const struct world *w, uint32_t task);
 

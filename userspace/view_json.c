@@ -8,6 +8,7 @@
 #include "text.h"
 #include "view.h"
 #include "view_explain.h"
+#include "view_lens.h"
 #include "way_out.h"
 
 static struct json_object *seconds(uint64_t ns)
@@ -163,13 +164,14 @@ static struct json_object *json_way_out(const struct world *w, const struct way_
 	return o;
 }
 
-/* A member of a deadlock cannot have left its wait since that was first found. */
+/* A member of a deadlock has not left its wait for as long as that lasts. */
 static struct json_object *json_member(const struct report *r, const struct report_item *item,
 				       uint32_t task)
 {
 	const struct world *w = report_world(r, item);
 	bool stuck = report_finding(r, item)->type == FINDING_DEADLOCK;
-	struct json_object *o = json_waiter(w, task, stuck ? item->first_ns : w->taken_ns);
+	struct json_object *o =
+		json_waiter(w, task, stuck ? report_lasts_ns(r, item) : w->taken_ns);
 
 	view_explain_json(o, explain_find(r->explained, w, task));
 	return o;
@@ -241,7 +243,8 @@ struct json_object *view_json_finding(const struct report *r, const struct repor
 		json_object_object_add(o, "since_s", seconds(since));
 	} else {
 		json_object_object_add(o, "since_s", NULL);
-		json_object_object_add(o, "at_least_s", seconds(w->taken_ns - item->first_ns));
+		json_object_object_add(o, "at_least_s",
+				       seconds(w->taken_ns - report_lasts_ns(r, item)));
 	}
 	if (f->reason)
 		json_object_object_add(o, "reason", json_object_new_string(f->reason));
@@ -277,6 +280,7 @@ static struct json_object *json_unseen(const struct report *r)
 	json_object_object_add(o, "blocked_reads", json_object_new_int64(u->blocked_reads));
 	json_object_object_add(o, "denied_reads", json_object_new_int64(u->denied_reads));
 	json_object_object_add(o, "not_looked", json_object_new_int64(u->not_looked));
+	json_object_object_add(o, "unproven", json_object_new_int64(u->unproven));
 	return o;
 }
 
@@ -289,6 +293,15 @@ static struct json_object *json_cost(const struct cost *cost)
 	json_object_object_add(o, "cpu_pct", ratio(cost->cpu_pct));
 	json_object_object_add(o, "longest_look_s", seconds(cost->longest_ns));
 	return o;
+}
+
+void view_json_lens(struct json_object *o, const struct lens_cost *cost)
+{
+	json_object_object_add(o, "hits", json_object_new_int64(cost->hits));
+	json_object_object_add(o, "cpu_s", seconds(cost->cpu_ns));
+	json_object_object_add(o, "lost", json_object_new_int64(cost->lost));
+	json_object_object_add(o, "ended", json_object_new_int(cost->nr_ended));
+	json_object_object_add(o, "blind", json_object_new_int(cost->nr_blind));
 }
 
 void view_json_report(const struct report *r)
@@ -310,6 +323,14 @@ void view_json_report(const struct report *r)
 		json_object_object_add(o, "partial", json_object_new_string(partial));
 	json_object_object_add(o, "unseen", json_unseen(r));
 	json_object_object_add(o, "cost", json_cost(&r->cost));
+	if (r->lens) {
+		struct json_object *lens = json_object_new_object();
+
+		view_json_lens(lens, &r->cost.lens);
+		if (r->holds)
+			view_lens_json(lens, r->holds);
+		json_object_object_add(o, "lens", lens);
+	}
 	json_object_object_add(o, "findings", findings);
 	view_json_print(o);
 }

@@ -8,6 +8,7 @@
 #include "text.h"
 #include "view.h"
 #include "view_explain.h"
+#include "view_lens.h"
 #include "xalloc.h"
 
 /* Victims shown by name; the rest are a number. */
@@ -56,9 +57,9 @@ static void print_headline(const struct report *r, const struct report_item *ite
 	}
 	if (describe_since(w, f, &since))
 		printf(", for %s", text_duration(since, time, sizeof(time)));
-	else if (w->taken_ns > item->first_ns)
+	else if (w->taken_ns > report_lasts_ns(r, item))
 		printf(", for at least %s",
-		       text_duration(w->taken_ns - item->first_ns, time, sizeof(time)));
+		       text_duration(w->taken_ns - report_lasts_ns(r, item), time, sizeof(time)));
 	else
 		printf(", since before this look");
 }
@@ -253,10 +254,11 @@ static void print_unseen(const struct report *r)
 		printf("not explained, to end in time: %u more tasks\n", r->explained->nr_left_out);
 	if (partial)
 		printf("partial view: %s\n", partial);
-	printf("unseen: %llu events lost, %llu waits lost, %llu unknown owners, %llu blocked reads, %llu denied reads, %llu tasks not looked at\n",
+	printf("unseen: %llu events lost, %llu waits lost, %llu unknown owners, %llu blocked reads, %llu denied reads, %llu tasks not looked at, %llu unproven\n",
 	       (unsigned long long)u->events_lost, (unsigned long long)u->waits_lost,
 	       (unsigned long long)u->unknown_owner, (unsigned long long)u->blocked_reads,
-	       (unsigned long long)u->denied_reads, (unsigned long long)u->not_looked);
+	       (unsigned long long)u->denied_reads, (unsigned long long)u->not_looked,
+	       (unsigned long long)u->unproven);
 	puts("not looked for: deadlocks of spinning locks; kernel locks waited for since before the module was loaded");
 }
 
@@ -269,6 +271,18 @@ static void print_cost(const struct cost *cost)
 	       text_duration(cost->longest_ns, longest, sizeof(longest)));
 }
 
+static void print_lens(const struct lens_cost *cost)
+{
+	char cpu[32];
+
+	printf("lens: %llu probe hits, %s of CPU time in their programs, %llu events lost\n",
+	       (unsigned long long)cost->hits, text_duration(cost->cpu_ns, cpu, sizeof(cpu)),
+	       (unsigned long long)cost->lost);
+	if (cost->nr_ended || cost->nr_blind)
+		printf("lens: %u processes have ended, %u are other programs whose calls are not seen\n",
+		       cost->nr_ended, cost->nr_blind);
+}
+
 void view_text_report(const struct report *r, bool verbose)
 {
 	for (uint32_t i = 0; i < r->nr; i++)
@@ -276,6 +290,10 @@ void view_text_report(const struct report *r, bool verbose)
 	if (!r->nr)
 		printf("no finding in %.1f s\n", r->window_ns / 1e9);
 	print_unseen(r);
+	if (r->lens)
+		print_lens(&r->cost.lens);
+	if (r->holds && verbose)
+		view_lens_text(r->holds);
 	if (verbose)
 		print_cost(&r->cost);
 }

@@ -38,6 +38,15 @@ void window_free(struct window *win)
 	free(win);
 }
 
+int window_task_compare(const void *a, const void *b)
+{
+	const struct window_task *x = a, *y = b;
+
+	if (x->tid != y->tid)
+		return x->tid < y->tid ? -1 : 1;
+	return x->start_ticks < y->start_ticks ? -1 : x->start_ticks > y->start_ticks;
+}
+
 uint32_t window_find(const struct world *w, const struct window_task *task)
 {
 	uint32_t index = world_find_task(w, task->tid);
@@ -53,8 +62,7 @@ void window_others_add(struct window_others *others, const struct window_task *t
 	struct window_other *new;
 
 	for (uint32_t i = 0; i < others->nr; i++) {
-		if (others->other[i].task.tid != task->tid ||
-		    others->other[i].task.start_ticks != task->start_ticks)
+		if (window_task_compare(&others->other[i].task, task))
 			continue;
 		others->other[i].amount += amount;
 		return;
@@ -66,19 +74,10 @@ void window_others_add(struct window_others *others, const struct window_task *t
 	new->amount = amount;
 }
 
-static int compare_runners(const void *a, const void *b)
-{
-	const struct window_task *x = a, *y = b;
-
-	if (x->tid != y->tid)
-		return x->tid < y->tid ? -1 : 1;
-	return x->start_ticks < y->start_ticks ? -1 : x->start_ticks > y->start_ticks;
-}
-
 static struct runner_series *find_runner(const struct window *win, const struct window_task *task)
 {
 	return win->nr_runners ? bsearch(task, win->runners, win->nr_runners,
-					 sizeof(*win->runners), compare_runners) : NULL;
+					 sizeof(*win->runners), window_task_compare) : NULL;
 }
 
 const struct runner_series *window_runner(const struct window *win, const struct world *w,
@@ -182,7 +181,7 @@ void window_add_runners(struct window *win, const struct world *w, uint64_t pass
 	win->runners = runners;
 	win->nr_runners = nr;
 	if (nr)
-		qsort(runners, nr, sizeof(*runners), compare_runners);
+		qsort(runners, nr, sizeof(*runners), window_task_compare);
 	note_others(win);
 }
 

@@ -18,6 +18,8 @@
 
 struct episodes;
 struct gl_wait_record;
+struct lens;
+struct lens_view;
 struct snapshot;
 struct wait;
 struct world;
@@ -101,10 +103,10 @@ struct wait_series {
 	struct window_others others;
 };
 
-/** struct retry_series - a task that gives up waiting for a futex, and comes back */
+/** struct retry_series - a task that does not get a futex or file lock, and comes back */
 struct retry_series {
 	struct window_task task;
-	/** @uaddr: the futex, in its memory */
+	/** @uaddr: the futex, in its memory; file lock: as in struct episode */
 	uint64_t uaddr;
 	/** @since_ns: from then on it failed between any two looks; ns CLOCK_MONOTONIC */
 	uint64_t since_ns;
@@ -113,6 +115,11 @@ struct retry_series {
 	uint64_t nr_timeouts;
 	/** @nr_had: times it had it after a wait; the same since @since_ns */
 	uint64_t nr_had;
+	/** @exact: every failure and success is counted, not only those after a wait */
+	bool exact;
+	/** @first_run_ns: time on CPUs by then, and @run_ns by now; ns; 0: not known */
+	uint64_t first_run_ns;
+	uint64_t run_ns;
 	/** @others: who held it at the looks since then */
 	struct window_others others;
 };
@@ -168,6 +175,10 @@ struct window {
 	uint64_t now_ns;
 	/** @load_id: of the module, as of the latest look; 0: no module */
 	uint64_t load_id;
+	/** @lens: what a look reads, too; NULL: none (borrowed) */
+	struct lens *lens;
+	/** @view: what it told the latest look; NULL: none (borrowed) */
+	const struct lens_view *view;
 	/** @wants_locks: the next look should read the module's counters first */
 	bool wants_locks;
 };
@@ -197,6 +208,12 @@ uint32_t window_sure_holder(const struct world *w, const struct wait *wait);
 
 /** window_row() - the module's row of @wait, or NULL */
 const struct gl_wait_record *window_row(const struct world *w, const struct wait *wait);
+
+/**
+ * window_task_compare() - for qsort() and bsearch(), by tid
+ * @a, @b: struct window_task, or what begins with one
+ */
+int window_task_compare(const void *a, const void *b);
 
 /** window_find() - the index in @w of a thread of a series; NO_INDEX: gone */
 uint32_t window_find(const struct world *w, const struct window_task *task);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
 #include "window.h"
 #include "world.h"
 #include "xalloc.h"
@@ -63,17 +64,52 @@ uint32_t window_sure_holder(const struct world *w, const struct wait *wait)
 	return r->releasers[0] == wait->task ? NO_INDEX : r->releasers[0];
 }
 
-static void note(struct window *win, const struct task *t, const struct wait *held,
-		 const struct wait *wanted)
+/** struct order_index - the orders by what they are; open addressing */
+struct order_index {
+	/** @slot: [2 * WINDOW_MAX_ORDERS] index of an order, from 1; 0: free */
+	uint32_t slot[2 * WINDOW_MAX_ORDERS];
+};
+
+/* The place of such an order, or the free one where it belongs. */
+static uint32_t *find_order(const struct window *win, struct order_index *index,
+			    const struct window_task *task, const char *held, const char *wanted)
 {
+	uint32_t hash = text_hash(TEXT_HASH, &task->tid, sizeof(task->tid));
+
+	hash = text_hash(hash, held, strlen(held) + 1);
+	hash = text_hash(hash, wanted, strlen(wanted));
+	for (;; hash++) {
+		uint32_t *slot = &index->slot[hash % (2 * WINDOW_MAX_ORDERS)];
+		const struct order *order;
+
+		if (!*slot)
+			return slot;
+		order = &win->orders[*slot - 1];
+		if (!window_task_compare(&order->task, task) &&
+		    !strcmp(order->held, held) && !strcmp(order->wanted, wanted))
+			return slot;
+	}
+}
+
+static struct order_index *index_orders(const struct window *win)
+{
+	struct order_index *index = xcalloc(1, sizeof(*index));
+
+	for (uint32_t i = 0; i < win->nr_orders; i++)
+		*find_order(win, index, &win->orders[i].task, win->orders[i].held,
+			    win->orders[i].wanted) = i + 1;
+	return index;
+}
+
+static void note(struct window *win, struct order_index *index, const struct task *t,
+		 const struct wait *held, const struct wait *wanted)
+{
+	struct window_task task = { t->tid, t->start_ticks };
+	uint32_t *slot = find_order(win, index, &task, held->id, wanted->id);
 	struct order *order;
 
-	for (uint32_t i = 0; i < win->nr_orders; i++) {
-		order = &win->orders[i];
-		if (order->task.tid != t->tid || order->task.start_ticks != t->start_ticks ||
-		    strcmp(order->held, held->id) || strcmp(order->wanted, wanted->id))
-			continue;
-		order->last_ns = win->now_ns;
+	if (*slot) {
+		win->orders[*slot - 1].last_ns = win->now_ns;
 		return;
 	}
 	if (win->nr_orders == WINDOW_MAX_ORDERS) {
@@ -81,7 +117,8 @@ static void note(struct window *win, const struct task *t, const struct wait *he
 		return;
 	}
 	order = vec_push(win->orders, win->nr_orders);
-	order->task = (struct window_task){ t->tid, t->start_ticks };
+	*slot = win->nr_orders;
+	order->task = task;
 	order->held = xstrdup(held->id);
 	order->wanted = xstrdup(wanted->id);
 	order->held_name = xstrdup(held->name ? held->name : held->id);
@@ -92,11 +129,14 @@ static void note(struct window *win, const struct task *t, const struct wait *he
 /* Was it seen by the look before, with as many runs behind it? */
 static bool slept_since(const struct window *win, const struct task *t)
 {
-	for (uint32_t i = 0; t->nr_runs && i < win->nr_sleepers; i++)
-		if (win->sleepers[i].task.tid == t->tid &&
-		    win->sleepers[i].task.start_ticks == t->start_ticks)
-			return win->sleepers[i].amount == t->nr_runs;
-	return false;
+	const struct window_task task = { t->tid, t->start_ticks };
+	const struct window_other *sleeper;
+
+	if (!t->nr_runs || !win->nr_sleepers)
+		return false;
+	sleeper = bsearch(&task, win->sleepers, win->nr_sleepers, sizeof(*sleeper),
+			  window_task_compare);
+	return sleeper && sleeper->amount == t->nr_runs;
 }
 
 /* The runs of all tasks that hold and wait, for the next look. */
@@ -114,11 +154,16 @@ static void note_sleepers(struct window *win, const struct world *w)
 				.amount = w->tasks[holder].nr_runs,
 			};
 	}
+	if (win->nr_sleepers)
+		qsort(win->sleepers, win->nr_sleepers, sizeof(*win->sleepers), window_task_compare);
 }
 
 void window_add_orders(struct window *win, const struct world *w)
 {
+	struct order_index *index;
+
 	drop_old(win);
+	index = index_orders(win);
 	for (uint32_t i = 0; i < w->nr_waits; i++) {
 		uint32_t holder = window_sure_holder(w, &w->waits[i]);
 		const struct wait *wanted;
@@ -128,7 +173,8 @@ void window_add_orders(struct window *win, const struct world *w)
 		wanted = &w->waits[w->tasks[holder].wait];
 		if (window_sure_holder(w, wanted) != NO_INDEX &&
 		    strcmp(w->waits[i].id, wanted->id) && slept_since(win, &w->tasks[holder]))
-			note(win, &w->tasks[holder], &w->waits[i], wanted);
+			note(win, index, &w->tasks[holder], &w->waits[i], wanted);
 	}
+	free(index);
 	note_sleepers(win, w);
 }

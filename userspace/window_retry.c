@@ -51,17 +51,33 @@ static struct retry_series next_of(struct window *win, const struct episode *e)
 		.first_timeouts = e->nr_timeouts,
 		.nr_had = e->nr_had,
 		.since_ns = win->now_ns,
+		.exact = e->exact,
+		.first_run_ns = e->run_ns,
+		.run_ns = e->run_ns,
 	};
 
 	s.nr_timeouts = e->nr_timeouts;
-	if (!old || old->task.start_ticks != e->start_ticks || old->nr_had != e->nr_had ||
-	    old->nr_timeouts >= e->nr_timeouts)
+	/* What was counted one way goes on the same way. */
+	if (!old || old->exact != e->exact || old->task.start_ticks != e->start_ticks ||
+	    old->nr_had != e->nr_had || old->nr_timeouts >= e->nr_timeouts)
 		return s;
 	s.first_timeouts = old->first_timeouts;
+	s.first_run_ns = old->first_run_ns;
 	s.since_ns = old->since_ns;
 	s.others = old->others;
 	old->others = (struct window_others){ 0 };
 	return s;
+}
+
+/* Who had it when the task failed to get it. */
+static void note_owner(struct window *win, const struct world *w, const struct episode *e)
+{
+	uint32_t owner = e->owner ? world_find_task(w, e->owner) : NO_INDEX;
+
+	if (owner != NO_INDEX && e->owner != e->tid)
+		window_others_add(&find_retry(win, e->tid, e->uaddr)->others,
+				  &(struct window_task){ e->owner, w->tasks[owner].start_ticks },
+				  1);
 }
 
 /* Who holds what the task is waiting for just now. */
@@ -92,6 +108,9 @@ void window_add_retries(struct window *win, const struct world *w,
 	window_drop_retries(win);
 	win->retries = retries;
 	win->nr_retries = nr;
+	for (uint32_t i = 0; episodes && i < episodes->nr; i++)
+		if (episodes->episode[i].nr_timeouts)
+			note_owner(win, w, &episodes->episode[i]);
 	for (uint32_t i = 0; i < w->nr_waits; i++)
 		note_holder(win, w, &w->waits[i]);
 }

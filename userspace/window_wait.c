@@ -32,19 +32,10 @@ void window_drop_waits(struct window *win)
 	win->nr_locks = 0;
 }
 
-static int compare_tasks(const void *a, const void *b)
-{
-	const struct window_task *x = a, *y = b;
-
-	if (x->tid != y->tid)
-		return x->tid < y->tid ? -1 : 1;
-	return x->start_ticks < y->start_ticks ? -1 : x->start_ticks > y->start_ticks;
-}
-
 static struct wait_series *find_wait(const struct window *win, const struct window_task *task)
 {
 	return win->nr_waits ? bsearch(task, win->waits, win->nr_waits, sizeof(*win->waits),
-				       compare_tasks) : NULL;
+				       window_task_compare) : NULL;
 }
 
 const struct wait_series *window_wait(const struct window *win, const struct world *w,
@@ -298,5 +289,5 @@ void window_add_waits(struct window *win, const struct world *w, const struct sn
 	win->waits = waits;
 	win->nr_waits = nr;
 	if (nr)
-		qsort(waits, nr, sizeof(*waits), compare_tasks);
+		qsort(waits, nr, sizeof(*waits), window_task_compare);
 }

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "text.h"
 #include "world.h"
 #include "xalloc.h"
 
@@ -42,13 +43,11 @@ static uint32_t hash_id(pid_t id)
 	return ((uint32_t)id * 0x9e3779b9U) >> 7;
 }
 
-/* FNV-1a. The keys are ours: nobody gains by making them collide. */
+/* The keys are ours: nobody gains by making them collide. */
 static uint32_t hash_key(const char *key)
 {
-	uint32_t hash = 2166136261U;
+	uint32_t hash = text_hash(TEXT_HASH, key, strlen(key));
 
-	for (; *key; key++)
-		hash = (hash ^ (unsigned char)*key) * 16777619U;
 	return hash ^ hash >> 15;
 }
 

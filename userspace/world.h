@@ -78,6 +78,8 @@ struct task {
 	bool kthread;
 	/** @forked: runs no program since it was made: its memory was its maker's */
 	bool forked;
+	/** @clone: may it be of clone(2), not of fork(3); of futex_may_be_strangers() */
+	enum { CLONE_NOT_ASKED, CLONE_NOT, CLONE_MAYBE } clone;
 	/** @exiting: zombie or dead: its descriptors are gone, it runs no more */
 	bool exiting;
 	/** @by_row: nothing was read of it: the module's row told it to wait */
@@ -102,6 +104,8 @@ struct wait {
 	enum timed timed;
 	/** @comes_back: who is woken and finds it taken waits again: a pthread mutex */
 	bool comes_back;
+	/** @refused: the kernel refused it, as it would be a deadlock (futex_refused.h) */
+	bool refused;
 	/** @interruptible: a signal can end it */
 	bool interruptible;
 	/** @begin_ns: when it began, ns CLOCK_MONOTONIC; 0: before anybody looked */
@@ -149,6 +153,8 @@ struct resource {
 	 * task a releaser; 0: who can release it is told by other means
 	 */
 	uint64_t ino;
+	/** @pipe_room: room in a full pipe, which a larger pipe has, too */
+	bool pipe_room;
 	/** @soft: queued ahead only, not held (a writer that new readers respect) */
 	bool soft;
 	/** @releasers: indices of tasks, any of which can release it; ascending */
@@ -171,6 +177,8 @@ struct unseen {
 	uint64_t denied_reads;
 	/** @not_looked: tasks not looked at, as the time was up */
 	uint64_t not_looked;
+	/** @unproven: what looked like a circle or an orphaned lock, with no time to prove it */
+	uint64_t unproven;
 };
 
 struct fdscan;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* xalloc - allocation that ends the program when memory runs out (xalloc.h) */
+#include <search.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,11 @@ void *xreallocarray(void *ptr, size_t nr, size_t size)
 char *xstrdup(const char *s)
 {
 	return check(strdup(s));
+}
+
+void *xtsearch(void *what, void **tree, int (*compare)(const void *a, const void *b))
+{
+	return *(void **)check(tsearch(what, tree, compare));
 }
 
 char *xasprintf(const char *fmt, ...)

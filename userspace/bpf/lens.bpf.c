@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lens - the part in the kernel: entries and returns of the pthread_mutex
+ * functions, in the processes that the reader names.
+ *
+ * It keeps for each thread the locks that it holds, and tells three things: how
+ * often an attempt that may fail did, which locks were held when another one was
+ * asked for, and for how long each was. A lock that was taken before anybody looked is not known
+ * until it is dropped: what was told of its thread till then counts for nothing,
+ * which a new epoch of that thread says. After a call that was missed, whosever it
+ * was, nothing is known of any thread but what is seen from then on.
+ */
+#include <linux/ptrace.h>
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "lens_abi.h"
+#include "lens_holds.bpf.h"
+
+/* glibc: __lock, __count, __owner. musl: _m_type, _m_lock, and _m_count at last. */
+#define GLIBC_COUNT		1
+#define GLIBC_OWNER		2
+#define MUTEX_WORDS		6
+#define MUSL_COUNT		5
+#define MUSL_RECURSIVE		1
+#define MUSL_KIND_MASK		0x3
+#define MUSL_TYPE		0
+#define MUSL_LOCK		1
+/* A plain one has no number of a thread in its lock word. */
+#define MUSL_TYPE_MASK		0xf
+#define MUSL_OWNER_MASK		0x3fffffff
+/* lock() calls timedlock(), which calls trylock(). */
+#define MUSL_MAX_OUTER		2
+
+/* Of the kernel's, what is read here. */
+struct task_struct {
+	__u64 start_time;
+	__u64 self_exec_id;
+} __attribute__((preserve_access_index));
+
+/** @lens_on: every probe is set */
+int lens_on;
+/** @lens_missed: calls that were not seen, or not understood */
+__u64 lens_missed;
+/** @lens_doubts: times that the reader found that there were more of them */
+__u64 lens_doubts;
+
+/*
+ * Memory for all is taken beforehand: a kernel whose locks sleep has none to give
+ * in the midst of a program.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, LENS_MAX_TASKS);
+	__type(key, __u32);
+	__type(value, struct lens_state);
+} states SEC(".maps");
+
+static const struct lens_state no_state;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, LENS_MAX_TRIES);
+	__type(key, struct lens_try_key);
+	__type(value, struct lens_try);
+} tries SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, LENS_MAX_NESTINGS);
+	__type(key, struct lens_nesting_key);
+	__type(value, struct lens_nesting);
+} nestings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NR_LENS_COUNTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counts SEC(".maps");
+
+/* Empty, always: see is_off(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} no_programs SEC(".maps");
+
+/*
+ * Kernels since 6.13 give a program of kprobes or uprobes with much on its stack a
+ * stack for each CPU. That of a uprobe can be preempted, and the next task on that CPU
+ * then runs it on the same stack: the kernel dies. One that calls others by the tail
+ * stays on the stack of its task, whether it comes to the call or not. Nobody is called.
+ */
+static __always_inline int is_off(struct pt_regs *ctx)
+{
+	if (lens_on)
+		return 0;
+	bpf_tail_call(ctx, &no_programs, 0);
+	return 1;
+}
+
+static __always_inline void count(__u32 what)
+{
+	__u64 *nr = bpf_map_lookup_elem(&counts, &what);
+
+	if (nr)
+		__sync_fetch_and_add(nr, 1);
+}
+
+/* One that matters to all: it may have taken a lock or dropped one. */
+static __always_inline void miss(__u32 what)
+{
+	count(what);
+	__sync_fetch_and_add(&lens_missed, 1);
+}
+
+static __always_inline void begin_epoch(struct lens_state *s)
+{
+	s->epoch_ns = bpf_ktime_get_ns();
+}
+
+/* What it holds by now is not known. */
+static __always_inline void begin_anew(struct lens_state *s, __u64 nr_missed)
+{
+	s->nr_missed = nr_missed;
+	s->nr_held = 0;
+	s->nr_unknown = 0;
+	s->wanted = 0;
+	s->nr_inner = 0;
+	s->nr_stray = 0;
+	begin_epoch(s);
+}
+
+/* Its own row, which no other thread touches, and which it alone gives back. */
+static __always_inline struct lens_state *row_of_current(void)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct lens_state *s = bpf_map_lookup_elem(&states, &tid);
+
+	if (s)
+		return s;
+	bpf_map_update_elem(&states, &tid, &no_state, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&states, &tid);
+}
+
+/* @anew: set if this is the first that is believed of the thread */
+static __always_inline struct lens_state *current_state(int *anew)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 nr_missed = lens_missed + lens_doubts;
+	struct lens_state *s;
+	__u64 start_ns, exec_id;
+
+	*anew = 0;
+	s = row_of_current();
+	if (!s) {
+		miss(LENS_LOST_TASK);
+		return NULL;
+	}
+	start_ns = task->start_time;
+	exec_id = task->self_exec_id;
+	if (!s->since_ns || s->start_ns != start_ns || s->exec_id != exec_id) {
+		s->start_ns = start_ns;
+		s->exec_id = exec_id;
+		s->since_ns = bpf_ktime_get_ns();
+		*anew = 1;
+	} else if (s->nr_missed != nr_missed) {
+		*anew = 1;
+	}
+	if (*anew)
+		begin_anew(s, nr_missed);
+	return s;
+}
+
+static __always_inline int place_of(const struct lens_state *s, __u64 addr)
+{
+	int place = -1;
+
+	for (__u32 i = 0; i < LENS_MAX_HELD; i++)
+		if (i < s->nr_held && s->held[i].addr == addr)
+			place = i;
+	return place;
+}
+
+static __always_inline void note_nesting(struct lens_state *s)
+{
+	struct lens_nesting_key key = { .epoch_ns = s->epoch_ns, .wanted = s->wanted };
+	struct lens_nesting new = { .nr = 1, .wanted_site = s->site }, *old;
+	__u64 id = bpf_get_current_pid_tgid();
+
+	key.tgid = id >> 32;
+	key.tid = id;
+	new.last_ns = bpf_ktime_get_ns();
+	for (__u32 i = 0; i < LENS_MAX_HELD; i++) {
+		if (i >= s->nr_held)
+			break;
+		key.held[i] = s->held[i].addr;
+		new.held_site[i] = s->held[i].site;
+	}
+	old = bpf_map_lookup_elem(&nestings, &key);
+	if (old) {
+		/* No other thread has this key. */
+		old->nr++;
+		old->last_ns = new.last_ns;
+	} else if (bpf_map_update_elem(&nestings, &key, &new, BPF_NOEXIST)) {
+		count(LENS_LOST_NESTING);
+	}
+}
+
+/* Calls that a first one may be inside of: musl's functions call each other. */
+static __always_inline __u32 outer_calls(__u64 call)
+{
+	return call & LENS_MUSL ? MUSL_MAX_OUTER : 0;
+}
+
+static __always_inline int begin(struct pt_regs *ctx, __u32 call)
+{
+	int anew;
+	struct lens_state *s = current_state(&anew);
+
+	if (!s)
+		return 0;
+	/* It may have come to the probe before there was one at its return. */
+	if (anew) {
+		s->nr_stray = 1 + outer_calls(call);
+		return 0;
+	}
+	/* glibc's functions do not: the one before is over. */
+	if (!(call & LENS_MUSL))
+		s->nr_stray = 0;
+	/* musl's functions call each other: that is one call, and ends with the outer one. */
+	if (s->wanted && s->wanted == PT_REGS_PARM1(ctx) && call & s->call & LENS_MUSL) {
+		s->nr_inner++;
+		return 0;
+	}
+	/* The one under way did not return, or a signal's handler came in between. */
+	if (s->wanted) {
+		miss(LENS_LOST_RETURN);
+		return 0;
+	}
+	s->wanted = PT_REGS_PARM1(ctx);
+	s->call = call;
+	s->site = 0;
+	bpf_probe_read_user(&s->site, sizeof(s->site), (void *)PT_REGS_SP(ctx));
+	/* Who only tries does not wait, and orders nothing. */
+	if ((call & LENS_CALL) == LENS_LOCK && s->nr_held && !s->nr_unknown &&
+	    place_of(s, s->wanted) < 0)
+		note_nesting(s);
+	return 0;
+}
+
+static __always_inline __u32 owner_of(const struct lens_state *s)
+{
+	__u32 word[3] = { 0 };
+
+	bpf_probe_read_user(word, sizeof(word), (void *)s->wanted);
+	if (!(s->call & LENS_MUSL))
+		return word[GLIBC_OWNER];
+	return word[MUSL_TYPE] & MUSL_TYPE_MASK ? word[MUSL_LOCK] & MUSL_OWNER_MASK : 0;
+}
+
+static __always_inline void note_failure(const struct lens_state *s, struct lens_try *t,
+					 const struct lens_try_key *key)
+{
+	struct lens_try new = { .nr_failed = 1, .owner = owner_of(s) };
+
+	/* One from before this thread was there is of a namesake. */
+	if (t && t->first_ns >= s->since_ns) {
+		t->nr_failed++;
+		if (new.owner)
+			t->owner = new.owner;
+		return;
+	}
+	new.first_ns = bpf_ktime_get_ns();
+	if (bpf_map_update_elem(&tries, key, &new, BPF_ANY))
+		count(LENS_LOST_TRY);
+}
+
+/* By a mutex that may be: that its thread had it before, unseen. */
+static __always_inline int is_taken_again(const struct lens_state *s)
+{
+	int word[MUTEX_WORDS] = { 0 };
+
+	bpf_probe_read_user(word, sizeof(word), (void *)s->wanted);
+	/* The one counts from 1, the other from 0. */
+	if (!(s->call & LENS_MUSL))
+		return word[GLIBC_COUNT] > 1;
+	return (word[MUSL_TYPE] & MUSL_KIND_MASK) == MUSL_RECURSIVE && word[MUSL_COUNT] > 0;
+}
+
+static __always_inline void hold(struct lens_state *s)
+{
+	int place = place_of(s, s->wanted);
+
+	if (place >= 0 && place < LENS_MAX_HELD) {
+		s->held[place].depth++;
+	} else if (s->nr_held < LENS_MAX_HELD) {
+		struct lens_held *held = &s->held[s->nr_held & (LENS_MAX_HELD - 1)];
+
+		held->addr = s->wanted;
+		held->site = s->site;
+		held->depth = 1;
+		held->since_ns = is_taken_again(s) ? 0 : bpf_ktime_get_ns();
+		s->nr_held++;
+	} else {
+		s->nr_unknown++;
+		count(LENS_LOST_HELD);
+	}
+}
+
+/* A return without a begin: that came before the lens did, or was missed. */
+static __always_inline void end_unknown(struct lens_state *s, int anew, __u64 call)
+{
+	if (anew)
+		s->nr_stray = outer_calls(call);
+	else if (s->nr_stray)
+		s->nr_stray--;
+	else
+		miss(LENS_LOST_RETURN);
+}
+
+static __always_inline void end(struct lens_state *s, int ret)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct lens_try_key key = { .addr = s->wanted, .tgid = id >> 32, .tid = id };
+	struct lens_try *t = bpf_map_lookup_elem(&tries, &key);
+
+	if (!ret || ret == EOWNERDEAD) {
+		if (t)
+			t->nr_had++;
+		hold(s);
+	} else if (ret == EBUSY || ret == ETIMEDOUT || ret == EDEADLK) {
+		note_failure(s, t, &key);
+	}
+	s->wanted = 0;
+}
+
+SEC("uretprobe")
+int lens_return(struct pt_regs *ctx)
+{
+	struct lens_state *s;
+	int anew;
+
+	if (is_off(ctx))
+		return 0;
+	s = current_state(&anew);
+	if (!s)
+		return 0;
+	if (!s->wanted)
+		end_unknown(s, anew, bpf_get_attach_cookie(ctx));
+	else if (s->nr_inner)
+		s->nr_inner--;
+	else
+		end(s, PT_REGS_RC(ctx));
+	return 0;
+}
+
+static __always_inline int drop(struct pt_regs *ctx)
+{
+	int place, anew;
+	struct lens_state *s = current_state(&anew);
+
+	if (!s)
+		return 0;
+	s->nr_stray = 0;
+	/* A call under way that did not return: what it took, and when, is not known. */
+	if (s->wanted) {
+		miss(LENS_LOST_RETURN);
+		return 0;
+	}
+	place = place_of(s, PT_REGS_PARM1(ctx));
+	if (place < 0 || place >= LENS_MAX_HELD) {
+		/* It held one that was not known to be held; which one of them, if more. */
+		if (s->nr_unknown)
+			miss(LENS_LOST_HELD);
+		begin_epoch(s);
+		return 0;
+	}
+	if (--s->held[place].depth)
+		return 0;
+	if (s->held[place].since_ns)
+		note_hold(&s->held[place]);
+	for (__u32 i = 0; i < LENS_MAX_HELD - 1; i++)
+		if (i >= (__u32)place)
+			s->held[i] = s->held[i + 1];
+	s->nr_held--;
+	return 0;
+}
+
+SEC("uprobe")
+int lens_enter(struct pt_regs *ctx)
+{
+	__u64 call = bpf_get_attach_cookie(ctx);
+
+	if (is_off(ctx))
+		return 0;
+	return (call & LENS_CALL) == LENS_UNLOCK ? drop(ctx) : begin(ctx, call);
+}
+
+SEC("raw_tp/sched_process_exit")
+int lens_exit(void *ctx)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+
+	(void)ctx;
+	bpf_map_delete_elem(&states, &tid);
+	return 0;
+}
+
+const char lens_license[] SEC("license") = "GPL";

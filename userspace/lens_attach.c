@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lens_attach - uprobes on the pthread_mutex functions of one process
+ * (lens_attach.h).
+ *
+ * Of each file with code that the process maps, the file itself is opened,
+ * whatever its path leads to by now and in whichever mount namespace it is.
+ * Those that define glibc's functions or musl's get the probes, be it the C
+ * library, an old libpthread or a program with it inside.
+ */
+#include <assert.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "array.h"
+#include "lens_attach.h"
+#include "lens_link.h"
+#include "lens_sight.h"
+#include "lens.skel.h"
+#include "bpf/lens_abi.h"
+#include "proc.h"
+#include "text.h"
+
+/* A function may be there in versions that differ. */
+#define MAX_PLACES	4
+
+/** struct function - what is probed; and where it is in a file */
+struct function {
+	const char *name;
+	enum lens_call call;
+	/** @place: [nr] offsets in the file */
+	uint64_t place[MAX_PLACES];
+	uint32_t nr;
+};
+
+/*
+ * In this order: no lock is noted as taken whose end would not be seen, and no
+ * return is seen whose call was not.
+ */
+static const struct function functions[] = {
+	{ .name = "pthread_mutex_unlock", .call = LENS_UNLOCK },
+	{ .name = "pthread_mutex_lock", .call = LENS_LOCK },
+	{ .name = "pthread_mutex_trylock", .call = LENS_TRY },
+	{ .name = "pthread_mutex_timedlock", .call = LENS_TRY },
+	{ .name = "pthread_mutex_clocklock", .call = LENS_TRY },
+};
+
+static_assert(ARRAY_SIZE(functions) * MAX_PLACES <= LENS_MAX_PLACES,
+	      "all places of all functions must find room in struct lens_places");
+
+/* What tells whose C library it is, alone or linked into a program. */
+static const struct mark {
+	const char *name;
+	bool musl;
+} marks[] = {
+	{ "gnu_get_libc_version", false }, { "__libc_setup_tls", false },
+	{ "__dls3", true }, { "static_init_tls", true },
+};
+
+/** struct library - a file, and where the functions are in it */
+struct library {
+	int fd;
+	Elf *elf;
+	/** @known: it is glibc or musl; @musl: the latter */
+	bool known;
+	bool musl;
+	struct function function[ARRAY_SIZE(functions)];
+};
+
+static bool place_in_file(Elf *elf, uint64_t addr, uint64_t *ret)
+{
+	size_t nr = 0;
+
+	elf_getphdrnum(elf, &nr);
+	for (size_t i = 0; i < nr; i++) {
+		GElf_Phdr ph;
+
+		if (!gelf_getphdr(elf, i, &ph) || ph.p_type != PT_LOAD || !(ph.p_flags & PF_X) ||
+		    addr < ph.p_vaddr || addr - ph.p_vaddr >= ph.p_filesz)
+			continue;
+		*ret = addr - ph.p_vaddr + ph.p_offset;
+		return true;
+	}
+	return false;
+}
+
+static void note_place(struct function *f, uint64_t place)
+{
+	for (uint32_t i = 0; i < f->nr; i++)
+		if (f->place[i] == place)
+			return;
+	if (f->nr < MAX_PLACES)
+		f->place[f->nr++] = place;
+}
+
+static void note_symbol(struct library *lib, const char *name, const GElf_Sym *sym)
+{
+	uint64_t place;
+
+	if (sym->st_shndx == SHN_UNDEF || GELF_ST_TYPE(sym->st_info) != STT_FUNC)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
+		if (strcmp(name, marks[i].name))
+			continue;
+		lib->known = true;
+		lib->musl = marks[i].musl;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
+		if (!strcmp(name, functions[i].name) &&
+		    place_in_file(lib->elf, sym->st_value, &place))
+			note_place(&lib->function[i], place);
+}
+
+static void read_symbols(struct library *lib, Elf_Scn *section, const GElf_Shdr *header)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	GElf_Sym sym;
+
+	for (int i = 0; data && gelf_getsym(data, i, &sym); i++) {
+		const char *name = elf_strptr(lib->elf, header->sh_link, sym.st_name);
+
+		if (name)
+			note_symbol(lib, name, &sym);
+	}
+}
+
+/* Symbols for linking; a program that is linked already may have others only. */
+static void read_library(struct library *lib)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+
+	memcpy(lib->function, functions, sizeof(functions));
+	lib->elf = elf_begin(lib->fd, ELF_C_READ, NULL);
+	if (!lib->elf || elf_kind(lib->elf) != ELF_K_ELF || gelf_getclass(lib->elf) != ELFCLASS64)
+		return;
+	while ((section = elf_nextscn(lib->elf, section)))
+		if (gelf_getshdr(section, &header) &&
+		    (header.sh_type == SHT_DYNSYM || header.sh_type == SHT_SYMTAB))
+			read_symbols(lib, section, &header);
+}
+
+/* Of all functions, or only of those whose return tells something. */
+static void collect(const struct library *lib, bool at_return, struct lens_places *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		const struct function *f = &lib->function[i];
+
+		for (uint32_t k = 0; k < f->nr; k++) {
+			if (at_return && f->call == LENS_UNLOCK)
+				continue;
+			ret->offset[ret->nr] = f->place[k];
+			ret->cookie[ret->nr++] = f->call | (lib->musl ? LENS_MUSL : 0);
+		}
+	}
+}
+
+static int attach_library(struct lens_bpf *skel, pid_t pid, const struct library *lib)
+{
+	struct lens_places calls = { 0 }, returns = { 0 };
+	int err;
+
+	collect(lib, false, &calls);
+	collect(lib, true, &returns);
+	err = lens_link(skel->progs.lens_enter, false, pid, lib->fd, &calls);
+	return err ?: lens_link(skel->progs.lens_return, true, pid, lib->fd, &returns);
+}
+
+/** struct attempt - at one process after the other; @why: [@size] why it failed, in words */
+struct attempt {
+	struct lens_bpf *skel;
+	pid_t pid;
+	char *why;
+	size_t size;
+};
+
+static bool same_file(const struct proc_map *a, const struct proc_map *b)
+{
+	return a->inode == b->inode && a->dev_major == b->dev_major && a->dev_minor == b->dev_minor;
+}
+
+static void say_why(const struct attempt *a, const struct proc_map *map, const char *what,
+		    const char *error)
+{
+	char name[128];
+
+	snprintf(a->why, a->size, "process %d maps %s, which cannot be %s: %s", a->pid,
+		 text_escape(map->path, name, sizeof(name)), what, error);
+}
+
+static bool is_mapped_still(pid_t pid, const struct proc_map *map)
+{
+	struct proc_maps maps;
+	bool found = false;
+
+	if (proc_maps_read_here(pid, &maps))
+		return false;
+	for (uint32_t i = 0; i < maps.nr && !found; i++)
+		found = maps.map[i].executable && same_file(&maps.map[i], map);
+	proc_maps_free(&maps);
+	return found;
+}
+
+/*
+ * The file may be the C library: who cannot read it cannot say that it is not.
+ * Devices are not opened, they are none. -1: this is one, or it is mapped no longer.
+ */
+static int open_file(const struct attempt *a, const struct proc_map *map)
+{
+	struct stat st;
+	char path[64];
+	int fd = -1, err;
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", a->pid,
+		 (unsigned long long)map->start, (unsigned long long)map->end);
+	if (!stat(path, &st)) {
+		if (!S_ISREG(st.st_mode))
+			return -1;
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	}
+	err = errno;
+	if (fd < 0 && (err != ENOENT || is_mapped_still(a->pid, map)))
+		say_why(a, map, "opened", strerror(err));
+	return fd;
+}
+
+static bool attach_to(const struct attempt *a, const struct library *lib)
+{
+	int err;
+
+	if (!lib->known || !lib->function[0].nr || !lib->function[1].nr)
+		return false;
+	err = attach_library(a->skel, a->pid, lib);
+	if (err)
+		snprintf(a->why, a->size, "the kernel sets no probe in process %d: %s", a->pid,
+			 strerror(-err));
+	return !err;
+}
+
+/* Is it one that has the probes now? Or there is nothing to attach to, or @a says why. */
+static bool attach_file(const struct attempt *a, const struct proc_map *map)
+{
+	struct library lib = { .fd = open_file(a, map) };
+	bool attached = false;
+
+	if (lib.fd < 0)
+		return false;
+	read_library(&lib);
+	if (lib.elf)
+		attached = attach_to(a, &lib);
+	else
+		say_why(a, map, "read", elf_errmsg(-1));
+	elf_end(lib.elf);
+	close(lib.fd);
+	return attached;
+}
+
+/* Is it the first one of its file? */
+static bool is_new_file(const struct proc_maps *maps, uint32_t index)
+{
+	const struct proc_map *map = &maps->map[index];
+
+	if (!map->executable || !map->inode)
+		return false;
+	for (uint32_t i = 0; i < index; i++)
+		if (maps->map[i].executable && same_file(&maps->map[i], map))
+			return false;
+	return true;
+}
+
+int lens_attach_exit(struct lens_bpf *skel)
+{
+	struct bpf_link *link = bpf_program__attach(skel->progs.lens_exit);
+
+	/* The links are kept as long as we are there. */
+	return link ? 0 : -errno;
+}
+
+int lens_attach(struct lens_bpf *skel, pid_t pid, struct lens_file *ret, char *why, size_t size)
+{
+	struct attempt a = { .skel = skel, .pid = pid, .why = why, .size = size };
+	struct proc_maps maps;
+	int err = proc_maps_read_here(pid, &maps), nr = 0;
+
+	*why = '\0';
+	if (err) {
+		snprintf(why, size, "process %d cannot be read: %s", pid, strerror(-err));
+		return -1;
+	}
+	elf_version(EV_CURRENT);
+	for (uint32_t i = 0; i < maps.nr && !*why; i++) {
+		if (!is_new_file(&maps, i) || !attach_file(&a, &maps.map[i]))
+			continue;
+		nr++;
+		ret->inode = maps.map[i].inode;
+		ret->dev_major = maps.map[i].dev_major;
+		ret->dev_minor = maps.map[i].dev_minor;
+	}
+	proc_maps_free(&maps);
+	if (!nr && !*why)
+		snprintf(why, size,
+			 "process %d has no C library that the lens knows: glibc or musl, for x86-64, and with symbols where it is part of the program",
+			 pid);
+	return *why ? -1 : 0;
+}

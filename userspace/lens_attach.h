@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* lens_attach - uprobes on the pthread_mutex functions of one process; for lens_*.c only */
+#ifndef LENS_ATTACH_H
+#define LENS_ATTACH_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct lens_bpf;
+struct lens_file;
+
+/** lens_attach_exit() - note when threads end, of whichever process; 0 or -errno */
+int lens_attach_exit(struct lens_bpf *skel);
+
+/**
+ * lens_attach() - set the probes in process @pid; they stay until we exit
+ * @ret: a file that has them
+ * @why: [@size] why not, in words
+ *
+ * May block, on the memory of that process or of another that maps the same
+ * library: to be called in a child.
+ *
+ * Return: 0 or -1.
+ */
+int lens_attach(struct lens_bpf *skel, pid_t pid, struct lens_file *ret, char *why, size_t size);
+
+#endif /* LENS_ATTACH_H */
