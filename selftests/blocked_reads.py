@@ -5,7 +5,7 @@
 Report() itself fails when check takes longer than its window and 5 s.
 """
 
-from gltest import (Report, Scenario, brief, claim, need_kernel_locks, need_module, run)
+from gltest import Report, Scenario, brief, claim, need_both, run
 
 # p1 waits under its own mmap_lock; what p1 waits for is held by p2, which waits
 # for a page that only its child p3 could bring, and p3 waits for p1.
@@ -64,11 +64,6 @@ def nothing_blocks_on_a_healthy_machine():
 TESTS = [stuck_under_own_mmap_lock_and_in_userfault, lock_words_behind_the_own_mmap_lock,
          circle_under_own_mmap_lock_is_found, lock_words_behind_a_userfault,
          nothing_blocks_on_a_healthy_machine]
-
-
-def need_both():
-    need_module()
-    need_kernel_locks()
 
 
 if __name__ == "__main__":

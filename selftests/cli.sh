@@ -22,9 +22,12 @@ arguments() {
 }
 
 prints_json() {
-	local words
+	local words option
 	read -ra words <<<"$(arguments "$1")"
-	gridlock "${words[@]}" --json | python3 -c 'import json, sys; json.load(sys.stdin)'
+	for option in --json -j; do
+		gridlock "${words[@]}" "$option" |
+			python3 -c 'import json, sys; json.load(sys.stdin)' || return
+	done
 }
 
 # A reader that has gone is no error worth a message, and no reason to go on.
@@ -64,6 +67,12 @@ foreign() {
 	copy_of_debugfs &&
 		printf '\xff\xff' | dd of="$work/copy/waits.bin" bs=1 seek="$1" conv=notrunc status=none &&
 		one_sentence 2 "waits.bin" with_copy waits
+}
+
+# What a module says that is older than the counting by groups.
+without_groups() {
+	copy_of_debugfs && rm "$work/copy/groups.bin" &&
+		one_sentence 2 "older than this reader" with_copy locks --threads
 }
 
 without_files() {
@@ -106,7 +115,7 @@ version_is_one_line() {
 
 need_root_and_module
 ktap_print_header
-ktap_set_plan 41
+ktap_set_plan 42
 
 for command in $COMMANDS; do
 	check "${command}_has_help" has_help "$command"
@@ -129,6 +138,7 @@ check "foreign_magic_is_refused" foreign 0
 check "foreign_version_is_refused" foreign 8
 check "waits_without_files_is_refused" without_files waits
 check "locks_without_files_is_refused" without_files locks
+check "locks_of_an_older_module_are_explained" without_groups
 check "check_on_foreign_rows_still_looks" check_on_foreign_rows_still_looks
 check "nobody_is_told_the_view_is_partial" nobody_is_told_the_view_is_partial
 check "nobody_with_strict_fails" nobody_with_strict_fails

@@ -37,7 +37,11 @@ CASES = [
          ["p1: shm:0 !shm:1"],
          "p1>p1", "futex"),
     Case("mutex_ring_of_20", SHM_20, ring(20, "shm", last=True)[0], SHM_20_EDGES, "futex"),
-    # Of PI mutexes alone the kernel would refuse the circle.
+    # The kernel refuses the last of them to wait, who sleeps for ever then.
+    Case("pi_mutexes",
+         ["p1: pi:0 sync !pi:1", "p2: pi:1 sync !pi:0"],
+         ["p1: pi:0 sync", "p2: pi:1 sync !pi:0"],
+         "p1>p2 p2>p1", "futex-pi", verdict="likely"),
     Case("pi_and_plain_mutexes",
          ["p1: pi:0 sync !pi:1", "p2: pi:1 sync !shm:0", "p3: shm:0 sync !pi:0"],
          ["p1: pi:0 sync", "p2: pi:1 sync !shm:0", "p3: shm:0 sync !pi:0"],
@@ -89,6 +93,10 @@ CASES = [
          ["p1: protect:0 sync !protect:1", "p2: protect:1 sync !shm:0", "p3: shm:0 sync !protect:0"],
          ["p1: protect:0 sync", "p2: protect:1 sync !shm:0", "p3: shm:0 sync !protect:0"],
          "p1>p2 p2>p3 p3>p1", "futex"),
+    Case("robust_mutexes_abba",
+         ["p1: robust:0 sync !robust:1", "p2: robust:1 sync !robust:0"],
+         ["p1: robust:0 sync robust:1", "p2: sync !robust:0 robust:1"],
+         "p1>p2 p2>p1", "futex"),
     Case("flock_mutex_and_pipe",
          ["p1: flock:0 sync !shm:1", "p2: shm:1 sync !read:0", "p3: wend:0 sync !flock:0"],
          ["p1: flock:0 shm:1 sync", "p2: sync !shm:1 read:0", "p3: wend:0 sync !flock:0"],

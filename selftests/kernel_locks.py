@@ -5,7 +5,7 @@
 import json
 
 from gltest import (Case, KERNEL_LOCKS, RT, Report, Scenario, Skipped, claim_silent, claim,
-                    gridlock, need_kernel_locks, need_module, ring, run, silent, twins)
+                    gridlock, need_both, ring, run, silent, twins)
 
 MUTEX = "rtmutex" if RT else "mutex"
 # A writer that waits for a writer waits for the rt_mutex inside.
@@ -128,11 +128,6 @@ def reader_does_not_wait_for_the_writer_behind():
 
 EXTRA = [nobody_is_left_when_killed, waits_shows_the_owner, reader_waits_for_the_writer_ahead,
          reader_does_not_wait_for_the_writer_behind]
-
-
-def need_both():
-    need_module()
-    need_kernel_locks()
 
 
 if __name__ == "__main__":

@@ -13,8 +13,7 @@ import struct
 import subprocess
 import time
 
-from gltest import (HERE, RT, Failed, Scenario, Skipped, claim, need_kernel_locks, need_module,
-                    run, wait_until, wchan)
+from gltest import HERE, RT, Failed, Scenario, Skipped, claim, need_both, run, wait_until, wchan
 
 DEBUGFS = "/sys/kernel/debug/gridlock"
 PARAMETERS = "/sys/module/gridlock/parameters"
@@ -51,6 +50,10 @@ def read_bin(name):
 
 STORM_KINDS = (["rtmutex", "semaphore", "futex", "futex-pi"] +
                ([] if RT else ["mutex", "rwsem:R", "rwsem:W"]))
+
+
+# What these are for is no kernel address.
+USER_KINDS = ("futex", "futex-pi", "flock", "posix", "ofd", "lease")
 
 
 class Row:
@@ -142,6 +145,9 @@ def claim_exact_now():
     header, rows = read_locks()
     waits = in_flight()
     claim(not header["nr_unshown"], f"{header['nr_unshown']} rows are unshown")
+    for row in rows:
+        claim(row.row == OTHER or row.begun >= row.ended + row.lost,
+              f"{row.kind}: a row has {row.begun} begun, {row.ended} ended, {row.lost} lost")
     for total in (row for row in rows if row.row == TOTAL):
         parts = [row for row in rows if row.kind == total.kind and row.row != TOTAL]
         for name in ("begun", "ended", "failed", "lost", "total_ns"):
@@ -156,6 +162,17 @@ def claim_exact_now():
     return rows
 
 
+def claim_near(header, rows):
+    """What comes while it is looked at is the only difference."""
+    for total in (row for row in rows if row.row == TOTAL):
+        for name in ("begun", "ended", "lost"):
+            parted = sum(getattr(row, name) for row in rows
+                         if row.kind == total.kind and row.row != TOTAL)
+            claim(abs(getattr(total, name) - parted) <= header["nr_meanwhile"],
+                  f"{total.kind}: {name} is {getattr(total, name)}, of rows {parted}, with "
+                  f"{header['nr_meanwhile']} events meanwhile")
+
+
 def totals(rows):
     return {row.kind: row for row in rows if row.row == TOTAL}
 
@@ -164,7 +181,7 @@ def storm(seconds=3, then=None):
     with Scenario(STORM) as scenario:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            read_locks()
+            claim_near(*read_locks())
             in_flight()
             if then:
                 then()
@@ -183,19 +200,31 @@ def sums_are_exact_after_a_storm():
     claim(not lost, f"nothing is to be lost: {lost}")
 
 
-def sums_are_exact_with_the_least_tables():
-    """Overflow runs all the time: locks fold into `other`, waits find no slot."""
+def with_the_least_tables(then):
+    """Overflow runs all the time: locks fold into `other`, waits find no slot. then: at the
+    end of the storm, once there was both.
+    """
     reload("max_waits=16", "max_locks=16")
     try:
         queue = ["p0: kmutex:0 sync"] + [f"p{i}: sync !kmutex:0" for i in range(1, 101)]
         with Scenario(STORM), Scenario(queue):
             wait_until(lambda: stats()["lost.no_slot"], "100 waits do not fit a table for 16")
-            claim(read_bin("waits.bin")[0]["nr_lost_begins"], "the header tells of no loss")
-        rows = claim_exact()
-        claim(any(row.row == OTHER and row.begun for row in rows) or
-              sum(row.row == LOCK for row in rows) <= 16 * os.cpu_count(), "nothing overflowed")
+            wait_until(lambda: any(row.row == OTHER and row.begun for row in read_locks()[1]),
+                       "more locks contend than there are rows")
+            then()
+        claim_exact()
     finally:
         reload()
+
+
+def sums_are_exact_with_the_least_tables():
+    def then():
+        claim(read_bin("waits.bin")[0]["nr_lost_begins"], "the header tells of no loss")
+    with_the_least_tables(then)
+
+
+def sums_are_exact_after_reset_of_the_least_tables():
+    with_the_least_tables(lambda: set_parameter("reset", 1))
 
 
 def sums_are_exact_after_reset_under_load():
@@ -203,30 +232,94 @@ def sums_are_exact_after_reset_under_load():
     claim_exact()
 
 
+def set_online(value, cpu="/sys/devices/system/cpu/cpu1/online"):
+    if not os.path.exists(cpu):
+        raise Skipped("this machine has no CPU that can be switched off")
+    with open(cpu, "w", encoding="ascii") as file:
+        file.write(str(value))
+
+
+def sums_are_exact_with_a_cpu_going_off():
+    """A CPU goes and comes under load; a reset, and another load, find it off."""
+    set_online(1)
+    try:
+        with Scenario(STORM) as scenario:
+            for number in range(3):
+                before = read_locks()[1]
+                set_online(0)
+                after = totals(read_locks()[1])
+                for kind, row in totals(before).items():
+                    claim(after[kind].ended >= row.ended, f"{kind}: its counts went with the CPU")
+                if number == 1:
+                    set_parameter("reset", 1)
+                if number == 2:
+                    reload()
+                set_online(1)
+            wait_until(lambda: all(totals(read_locks()[1])[kind].ended for kind in STORM_KINDS),
+                       "waits of each kind have ended since the load")
+        wait_until(lambda: not any(os.path.exists(f"/proc/{tid}")
+                                   for tid in scenario.tid.values()), "the storm is over")
+    finally:
+        set_online(1)
+    claim_exact()
+
+
+def waits_for(lock):
+    return [f"h{lock}: kmutex:{lock} sync", f"w{lock}: sync !kmutex:{lock}"]
+
+
+def row_of(wait):
+    rows = [row for row in read_locks()[1] if row.row == LOCK and row.id == wait.res]
+    return rows[0] if rows else None
+
+
+def others(kind):
+    return next(row for row in read_locks()[1] if row.row == OTHER and row.kind == kind)
+
+
 def reset_gives_up_rows():
     """A table full of locks that nobody waits for any more takes others after a reset.
 
-    All on one CPU: a wait that ends on another one keeps its row.
+    The waits end on another CPU than they began on, and so do some in `other`.
     """
-    def pair(lock):
-        return [f"h{lock}: kmutex:{lock} sync", f"w{lock}: sync !kmutex:{lock}"]
-
     cpus = os.sched_getaffinity(0)
     reload("max_locks=16")
     os.sched_setaffinity(0, {max(cpus)})
     try:
-        with Scenario([actor for lock in range(20) for actor in pair(lock)]):
+        with Scenario([actor for lock in range(20) for actor in waits_for(lock)]) as scenario:
             claim(any(row.row == OTHER and row.begun for row in read_locks()[1]),
                   "20 locks fit a table for 16")
+            for tid in scenario.tid.values():
+                os.sched_setaffinity(tid, {min(cpus)})
+        claim_exact()
         set_parameter("reset", 1)
-        with Scenario(pair(20)) as scenario:
-            wait = read_waits(scenario.tid["w20"])[0]
-            rows = [row for row in read_locks()[1] if row.row == LOCK and row.id == wait.res]
-            claim(rows and rows[0].begun, "the mutex has no row")
+        with Scenario(waits_for(20)) as scenario:
+            row = row_of(read_waits(scenario.tid["w20"])[0])
+            claim(row and row.begun, "the mutex has no row")
         claim_exact()
     finally:
         os.sched_setaffinity(0, cpus)
         reload()
+
+
+def wait_in_flight_outlasts_a_reset():
+    """It is in `other` then, and in its row again once it has ended."""
+    set_parameter("reset", 1)
+    with Scenario(waits_for(0)) as scenario:
+        wait = read_waits(scenario.tid["w0"])[0]
+        before = others(wait.kind)
+        claim(row_of(wait).begun == 1, "the wait is not in a row")
+        set_parameter("reset", 1)
+        after = others(wait.kind)
+        claim(not row_of(wait), "the row has outlasted a reset")
+        claim(after.begun == before.begun - before.ended - before.lost + 1,
+              f"{after.begun} begun in `other`")
+    row = row_of(wait)
+    claim(row and (row.begun, row.ended) == (1, 1), "the end made no row with its begin")
+    claim_exact()
+    set_parameter("reset", 1)
+    claim(not row_of(wait), "the row of an ended wait has outlasted a reset")
+    claim_exact()
 
 
 def sums_are_exact_with_ends_dropped():
@@ -341,7 +434,7 @@ def kptr_restrict(value=None):
 
 
 def kernel_locks(rows):
-    return [row for row in rows if row.row == LOCK and row.kind not in ("futex", "futex-pi")]
+    return [row for row in rows if row.row == LOCK and row.kind not in USER_KINDS]
 
 
 def addresses_are_hidden():
@@ -367,7 +460,7 @@ def addresses_are_hidden():
 def coverage_tells_every_kind():
     with open(f"{DEBUGFS}/coverage", encoding="ascii") as file:
         lines = [line.split(None, 1) for line in file]
-    counted = set(KINDS[1:KINDS.index("flock")])
+    counted = set(KINDS[1:KINDS.index("sysv-sem")])
     claim({kind for kind, _ in lines} == counted, f"coverage is of {[kind for kind, _ in lines]}")
     for kind, text in lines:
         claim(re.match(r"(exact|lower-bound|none)\b", text), f"{kind}: {text}")
@@ -399,16 +492,13 @@ def table_is_as_binary():
 
 
 TESTS = [sums_are_exact_after_a_storm, sums_are_exact_with_the_least_tables,
-         sums_are_exact_after_reset_under_load, reset_gives_up_rows,
+         sums_are_exact_after_reset_of_the_least_tables,
+         sums_are_exact_after_reset_under_load, sums_are_exact_with_a_cpu_going_off,
+         reset_gives_up_rows, wait_in_flight_outlasts_a_reset,
          sums_are_exact_with_ends_dropped,
          disabled_begins_nothing, one_wait_is_one_contention,
          sleepers_are_inside_their_slow_path, missed_end_is_no_proof, four_snapshots_at_once,
          addresses_are_hidden, coverage_tells_every_kind, table_is_as_binary]
-
-
-def need_both():
-    need_module()
-    need_kernel_locks()
 
 
 if __name__ == "__main__":

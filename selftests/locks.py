@@ -12,9 +12,9 @@ import re
 import signal
 import threading
 
-from gltest import (RT, Scenario, claim, gridlock, need_kernel_locks, need_module, run, wait_until,
-                    wchan)
-from kmod_count import LOCK, claim_exact, read_locks, read_waits, reload, stats, storm
+from gltest import RT, Scenario, claim, gridlock, need_both, run, wait_until, wchan
+from kmod_count import (LOCK, claim_exact, every_mutex_counts, read_locks, read_waits, reload,
+                        stats, storm)
 
 LIBC = ctypes.CDLL(None)
 SYS_FUTEX, FUTEX_WAIT_PRIVATE = 202, 128
@@ -74,17 +74,18 @@ def one_address_of_two_processes_is_two_futexes():
 
 
 def row_of_queue(number):
-    """A lock that so many tasks have waited for."""
+    """A lock that so many tasks have waited for; or who has it first counts as one."""
     reload()
-    queue = ["p0: kmutex:5 sync settle"] + [f"p{i}: sync !kmutex:5" for i in range(1, number + 1)]
+    waiters = number - every_mutex_counts()
+    queue = ["p0: kmutex:5 sync settle"] + [f"p{i}: sync !kmutex:5" for i in range(1, waiters + 1)]
     kind = "rtmutex" if RT else "mutex"
 
     def waited_for(rows):
         return [row.id for row in rows
-                if row.row == LOCK and row.kind == kind and row.begun - row.ended == number]
+                if row.row == LOCK and row.kind == kind and row.begun - row.ended == waiters]
 
     with Scenario(queue):
-        wait_until(lambda: waited_for(read_locks()[1]), f"{number} wait")
+        wait_until(lambda: waited_for(read_locks()[1]), f"{waiters} wait")
         lock = waited_for(read_locks()[1])[0]
     # On PREEMPT_RT the spinlock inside it has the same address.
     rows = [row for row in read_locks()[1]
@@ -153,11 +154,6 @@ def sums_are_exact_while_slots_are_stolen():
 TESTS = [futex_names_its_process, one_address_of_two_processes_is_two_futexes,
          hot_lock_has_a_histogram, lock_that_is_not_hot_has_none, tables_fit_their_memory,
          sums_are_exact_while_slots_are_stolen]
-
-
-def need_both():
-    need_module()
-    need_kernel_locks()
 
 
 if __name__ == "__main__":

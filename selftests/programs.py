@@ -69,12 +69,15 @@ def comm(pid):
 
 @contextlib.contextmanager
 def programs(*commands):
-    """Run commands in a new folder, with FIFOs x and y; kill all that they started."""
+    """Run commands in a new folder, with FIFOs x and y; kill all that they started.
+    What they say while they are killed would stand in the midst of the test's lines.
+    """
     folder = tempfile.mkdtemp()
     for name in "xy":
         os.mkfifo(os.path.join(folder, name))
     running = [subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL,
-                                start_new_session=True) for command in commands]
+                                stderr=subprocess.DEVNULL, start_new_session=True)
+               for command in commands]
     try:
         yield [process.pid for process in running]
     finally:
@@ -146,6 +149,13 @@ def subprocess_pipes_both_full_is_deadlock():
 def subprocess_that_does_not_read_is_silent():
     with programs([sys.executable, "-c", WRITER, "sleep", "3000"]) as pids:
         wait_until(lambda: in_pipe(pids[0]), "the parent sleeps in the pipe")
+        claim_silent(Report())
+
+
+def pipeline_that_is_slow_is_silent():
+    with programs(["sh", "-c", "yes | while read -r _; do sleep 0.1; done"]) as pids:
+        wait_until(lambda: any(comm(pid) == "yes" and in_pipe(pid) for pid in all_of(pids)),
+                   "yes(1) sleeps in the pipe")
         claim_silent(Report())
 
 
@@ -247,7 +257,8 @@ def databases_locked_crosswise_is_silent():
 
 TESTS = [two_flock_commands_is_deadlock, two_flock_commands_with_timeout_is_transient,
          two_flock_commands_in_order_is_silent, subprocess_pipes_both_full_is_deadlock,
-         subprocess_that_does_not_read_is_silent, dd_ring_through_fifos_is_deadlock,
+         subprocess_that_does_not_read_is_silent, pipeline_that_is_slow_is_silent,
+         dd_ring_through_fifos_is_deadlock,
          dd_behind_a_program_that_does_not_read_is_silent,
          tar_ring_through_fifos_is_deadlock, tar_behind_a_program_that_does_not_read_is_silent,
          console_locked_around_one_that_locks_it_is_deadlock,

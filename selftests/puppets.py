@@ -148,9 +148,12 @@ class Look:
         """All of a look; so many."""
         pass_looks(self.process.pid, self.resting, "check", times)
 
-    def findings(self):
+    def report(self):
         """What it says at its end."""
-        return json.loads(self.process.communicate(timeout=READY_SECS)[0])["findings"]
+        return json.loads(self.process.communicate(timeout=READY_SECS)[0])
+
+    def findings(self):
+        return self.report()["findings"]
 
     def __enter__(self):
         return self

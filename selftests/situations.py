@@ -19,6 +19,7 @@ import time
 
 from gltest import (SCENARIO, Report, Scenario, Skipped, brief, claim, claim_silent, read_line,
                     run, wait_until, wchan)
+from puppets import Puppets
 
 ABBA = ["p1: shm:0 sync !shm:1", "p2: shm:1 sync !shm:0"]
 READY_SECS = 60
@@ -41,6 +42,37 @@ if "reader" in sys.argv:
 print("ready", flush=True)
 sys.stdin.readline()
 fcntl.flock(b, fcntl.LOCK_EX)
+"""
+
+# Has a file that its child waits for, and waits: for any child, or with "pipe" for
+# what comes by a pipe that the child could write to, too. With "reader" it is the
+# reader's parent, and waits for that; it then tells what the reader said.
+PARENT = """
+import fcntl, json, os, subprocess, sys, time
+path = sys.argv[1]
+lock, ends = open(path, "w"), os.pipe()
+fcntl.flock(lock, fcntl.LOCK_EX)
+child = os.fork()
+if not child:
+    os.close(ends[0])
+    lock.close()
+    fcntl.flock(open(path, "w"), fcntl.LOCK_EX)
+    os._exit(0)
+while "lock" not in open(f"/proc/{child}/wchan").read():
+    time.sleep(0.001)
+if "reader" in sys.argv:
+    told = ends[1] if "pipe" in sys.argv else open(path + ".told", "w")
+    subprocess.Popen(["gridlock", "check", "--for", "1", "--json"], stdout=told)
+os.close(ends[1])
+print(os.getpid(), child, flush=True)
+said = ""
+while "pipe" in sys.argv and not said.endswith("\\n}\\n"):
+    said += os.read(ends[0], 1 << 20).decode()
+if "pipe" not in sys.argv:
+    os.wait()
+    said = open(path + ".told").read()
+print(json.dumps(json.loads(said)), flush=True)
+os.kill(child, 9)
 """
 
 
@@ -303,7 +335,71 @@ def pipe_inherited_by_the_reader_is_found():
             process.wait()
 
 
-TESTS = [abba_in_a_pid_namespace_is_deadlock, pid_namespace_in_order_is_silent,
+@contextlib.contextmanager
+def parent(*how):
+    """Gives the process and its child, and what it says next."""
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen([sys.executable, "-c", PARENT, f"{folder}/file", *how],
+                                   stdout=subprocess.PIPE, text=True)
+        pids = []
+        try:
+            pids = [int(pid) for pid in read_line(process.stdout, READY_SECS).split()]
+            yield pids, process.stdout
+        finally:
+            for pid in pids[1:]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def who_waits_for_the_reader_goes_on():
+    for how in ("any", "pipe"):
+        with parent(how, "reader") as (_, said):
+            found = json.loads(read_line(said, READY_SECS))["findings"]
+            claim(not found, f"{how}: {brief(found)}")
+
+
+def who_waits_like_that_and_for_nobody_else_does_not():
+    for how in ("any", "pipe"):
+        with parent(how) as (pids, _):
+            wait_until(lambda: {"any": "wait", "pipe": "pipe"}[how] in wchan(pids[0]),
+                       "the parent waits")
+            report = Report()
+            claim([(f["type"], f["verdict"], {task["tid"] for task in f["tasks"]})
+                   for f in report.findings] == [("deadlock", "confirmed", set(pids))],
+                  f"{how}: {brief(report.findings)}")
+
+
+def stage_address(pid):
+    """Where a puppet has the memory that it shares with the others."""
+    line = next(line for line in read_file(f"/proc/{pid}/maps").splitlines() if "/stage" in line)
+    return line.partition("-")[0]
+
+
+def mutexes_at_other_addresses_are_deadlock():
+    """Programs that were started each by itself have what they share where it fits."""
+    with Puppets("p1", "p2") as puppets:
+        first, second = puppets["p1"], puppets["p2"]
+        claim(stage_address(first.tid) != stage_address(second.tid), "the addresses are the same")
+        first.do("lock shm 0")
+        second.do("lock shm 1")
+        first.begin_wait("lock shm 1")
+        second.begin_wait("lock shm 0")
+        claim_abba(Report())
+
+
+def mutexes_at_other_addresses_in_order_are_silent():
+    with Puppets("p1", "p2") as puppets:
+        puppets["p1"].do("lock shm 0", "lock shm 1")
+        puppets["p2"].begin_wait("lock shm 0")
+        claim_silent(Report())
+
+
+TESTS = [mutexes_at_other_addresses_are_deadlock, mutexes_at_other_addresses_in_order_are_silent,
+         who_waits_for_the_reader_goes_on, who_waits_like_that_and_for_nobody_else_does_not,
+         abba_in_a_pid_namespace_is_deadlock, pid_namespace_in_order_is_silent,
          child_in_a_deeper_namespace_is_found,
          child_in_a_deeper_namespace_that_waits_for_us_is_silent,
          clock_of_a_time_namespace_is_told_from_the_kernels,

@@ -2,28 +2,60 @@
 /*
  * load - what benchmarks let run.
  *
- *	load pipe THREADS MILLISECONDS	all of them write a byte to one pipe and read
- *					one; prints the operations a second
+ *	load WORK THREADS MILLISECONDS	all of them do it over and over; prints the
+ *					operations a second. pipe: write a byte to one
+ *					pipe and read one; mmap: map a page, write to it
+ *					and unmap it; rename: make, rename and remove a
+ *					file, in one folder; futex: take and give back
+ *					one mutex
  *	load waiters NUMBER		as many threads wait for a futex; prints
  *					"ready", and ends when its input is closed
+ *	load flock|posix PAIRS		takes and gives back a file lock that nobody
+ *					else wants; prints the least and the median
+ *					cost of a pair, in ticks of the CPU's clock
  */
 #include <err.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #define MAX_THREADS	100000
 
 /* Enough for a thread that only waits. */
 #define STACK_BYTES	(PTHREAD_STACK_MIN + 4096)
 
+/** struct work - what threads do, all at once, for as long as they may */
+struct work {
+	const char *name;
+	/** @prepare: before there are threads; @clear: after them; may be NULL */
+	void (*prepare)(void);
+	void (*clear)(void);
+	/** @once: one operation of thread number @nr. Return: did it work? */
+	bool (*once)(long nr);
+};
+
+/** struct worker - one thread; a cache line of its own */
+struct worker {
+	const struct work *work;
+	pthread_t thread;
+	long nr;
+	unsigned long ops;
+} __attribute__((aligned(64)));
+
 static int ends[2];
+static char folder[32];
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static unsigned int word;
 static int stop, nr_started;
 
@@ -35,42 +67,123 @@ static double now_secs(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-static void *write_and_read(void *arg)
+static void make_pipe(void)
 {
-	unsigned long *ops = arg;
+	if (pipe(ends))
+		err(1, "pipe");
+}
+
+static bool write_and_read(long nr)
+{
 	char byte = 0;
 
+	(void)nr;
+	return write(ends[1], &byte, 1) == 1 && read(ends[0], &byte, 1) == 1;
+}
+
+static bool map_and_unmap(long nr)
+{
+	const size_t size = 4096;
+	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)nr;
+	if (page == MAP_FAILED)
+		return false;
+	*(volatile char *)page = 1;
+	return !munmap(page, size);
+}
+
+static void make_folder(void)
+{
+	snprintf(folder, sizeof(folder), "/tmp/load.XXXXXX");
+	if (!mkdtemp(folder) || chdir(folder))
+		err(1, "%s", folder);
+}
+
+static void remove_folder(void)
+{
+	if (chdir("/") || rmdir(folder))
+		err(1, "%s", folder);
+}
+
+/* All the names are in one folder. */
+static bool make_and_rename(long nr)
+{
+	char from[32], to[32];
+	int fd;
+
+	snprintf(from, sizeof(from), "a%ld", nr);
+	snprintf(to, sizeof(to), "b%ld", nr);
+	fd = open(from, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	return fd >= 0 && !close(fd) && !rename(from, to) && !unlink(to);
+}
+
+static bool lock_and_unlock(long nr)
+{
+	static volatile unsigned long under_lock;
+
+	(void)nr;
+	if (pthread_mutex_lock(&mutex))
+		return false;
+	for (int i = 0; i < 100; i++)
+		under_lock = under_lock + 1;
+	return !pthread_mutex_unlock(&mutex);
+}
+
+static const struct work works[] = {
+	{ "pipe", make_pipe, NULL, write_and_read },
+	{ "mmap", NULL, NULL, map_and_unmap },
+	{ "rename", make_folder, remove_folder, make_and_rename },
+	{ "futex", NULL, NULL, lock_and_unlock },
+};
+
+static const struct work *find_work(const char *name)
+{
+	for (size_t i = 0; i < sizeof(works) / sizeof(*works); i++)
+		if (!strcmp(works[i].name, name))
+			return &works[i];
+	return NULL;
+}
+
+static void *work_on(void *arg)
+{
+	struct worker *worker = arg;
+
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
-		if (write(ends[1], &byte, 1) != 1 || read(ends[0], &byte, 1) != 1)
-			err(1, "pipe");
-		++*ops;
+		if (!worker->work->once(worker->nr))
+			err(1, "%s", worker->work->name);
+		worker->ops++;
 	}
 	return NULL;
 }
 
-static void run_pipe(long nr, long msecs)
+static void run_work(const struct work *work, long nr, long msecs)
 {
 	struct timespec span = { msecs / 1000, msecs % 1000 * 1000000 };
-	/* Counts of their own, far apart. */
-	unsigned long (*ops)[16] = calloc(nr, sizeof(*ops)), sum = 0;
-	pthread_t *threads = calloc(nr, sizeof(*threads));
+	struct worker *workers = aligned_alloc(sizeof(*workers), nr * sizeof(*workers));
+	unsigned long sum = 0;
 	double start;
 
-	if (!ops || !threads || pipe(ends))
-		err(1, "pipe");
+	if (!workers)
+		err(1, "no memory");
+	if (work->prepare)
+		work->prepare();
 	start = now_secs();
-	for (long i = 0; i < nr; i++)
-		if (pthread_create(&threads[i], NULL, write_and_read, ops[i]))
+	for (long i = 0; i < nr; i++) {
+		workers[i] = (struct worker){ .work = work, .nr = i };
+		if (pthread_create(&workers[i].thread, NULL, work_on, &workers[i]))
 			errx(1, "no thread %ld", i);
+	}
 	nanosleep(&span, NULL);
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	for (long i = 0; i < nr; i++) {
-		pthread_join(threads[i], NULL);
-		sum += ops[i][0];
+		pthread_join(workers[i].thread, NULL);
+		sum += workers[i].ops;
 	}
 	printf("%.0f\n", sum / (now_secs() - start));
-	free(threads);
-	free(ops);
+	if (work->clear)
+		work->clear();
+	free(workers);
 }
 
 static void *wait_for_word(void *arg)
@@ -101,6 +214,47 @@ static void run_waiters(long nr)
 		;
 }
 
+static int flock_pair(int fd)
+{
+	return flock(fd, LOCK_EX) || flock(fd, LOCK_UN);
+}
+
+static int posix_pair(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	int failed = fcntl(fd, F_SETLKW, &lock);
+
+	lock.l_type = F_UNLCK;
+	return failed || fcntl(fd, F_SETLK, &lock);
+}
+
+static int compare_ticks(const void *a, const void *b)
+{
+	const unsigned long long *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void run_pairs(int (*pair)(int fd), long nr)
+{
+	unsigned long long *ticks = calloc(nr, sizeof(*ticks));
+	FILE *file = tmpfile();
+
+	if (!ticks || !file)
+		err(1, "no file or no memory");
+	for (long i = 0; i < nr; i++) {
+		unsigned long long start = __rdtsc();
+
+		if (pair(fileno(file)))
+			err(1, "no lock");
+		ticks[i] = __rdtsc() - start;
+	}
+	qsort(ticks, nr, sizeof(*ticks), compare_ticks);
+	printf("%llu %llu\n", ticks[0], ticks[nr / 2]);
+	fclose(file);
+	free(ticks);
+}
+
 static long parse_count(const char *text)
 {
 	char *end;
@@ -113,11 +267,15 @@ static long parse_count(const char *text)
 
 int main(int argc, char **argv)
 {
-	if (argc == 4 && !strcmp(argv[1], "pipe"))
-		run_pipe(parse_count(argv[2]), parse_count(argv[3]));
+	if (argc == 4 && find_work(argv[1]))
+		run_work(find_work(argv[1]), parse_count(argv[2]), parse_count(argv[3]));
 	else if (argc == 3 && !strcmp(argv[1], "waiters"))
 		run_waiters(parse_count(argv[2]));
+	else if (argc == 3 && !strcmp(argv[1], "flock"))
+		run_pairs(flock_pair, parse_count(argv[2]));
+	else if (argc == 3 && !strcmp(argv[1], "posix"))
+		run_pairs(posix_pair, parse_count(argv[2]));
 	else
-		errx(2, "usage: load pipe THREADS MILLISECONDS | load waiters NUMBER");
+		errx(2, "usage: load WORK THREADS MSECS | waiters NUMBER | flock|posix PAIRS");
 	return 0;
 }

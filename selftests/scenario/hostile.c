@@ -60,11 +60,17 @@ int lock_file(int n)
 
 /* --- actors ---------------------------------------------------------------- */
 
+/* The number comes last, and once: whoever reads it looks if that task sleeps. */
+void be_known_as(int n, pid_t tid)
+{
+	prctl(PR_SET_NAME, actor_name[n]);
+	shared->tid[n] = tid;
+}
+
 /* The calling thread is actor @n, and goes to sleep next. */
 void be(int n)
 {
-	prctl(PR_SET_NAME, actor_name[n]);
-	shared->tid[n] = gettid();
+	be_known_as(n, gettid());
 }
 
 /* A number for an actor, before any process is made. */
@@ -151,6 +157,8 @@ static const struct {
 	{ "ofd-upgrades", ofd_upgrades },
 	{ "ofd-upgrade", ofd_upgrade },
 	{ "owner-unmapped", owner_unmapped },
+	{ "words-that-change", words_that_change },
+	{ "words-that-stay", words_that_stay },
 	{ "clone-with-our-number", clone_with_our_number },
 	{ "sibling-with-our-number", sibling_with_our_number },
 	{ "stdio-lock", stdio_lock },
@@ -170,6 +178,21 @@ static const struct {
 	{ "dead-owner", dead_owner },
 	{ "replaced-by-the-gone", replaced_by_the_gone },
 	{ "kept-by-the-gone", kept_by_the_gone },
+	{ "table-of-two", table_of_two },
+	{ "table-copied", table_copied },
+	{ "polls-in-table-of-two", polls_in_table_of_two },
+	{ "polls-in-table-copied", polls_in_table_copied },
+	{ "timer-writes", timer_writes },
+	{ "timer-is-blocked", timer_is_blocked },
+	{ "larger-pipe", larger_pipe },
+	{ "larger-pipe-waits", larger_pipe_waits },
+	{ "vfork-of-another", vfork_of_another },
+	{ "vfork-of-its-own", vfork_of_its_own },
+	{ "watched-other-end", watched_other_end },
+	{ "watched-same-end-in-company", watched_same_end_in_company },
+	{ "watched-same-end", watched_same_end },
+	{ "number-of-its-maker", number_of_its_maker },
+	{ "number-of-its-own", number_of_its_own },
 	{ "many-records", many_records },
 	{ "records-of-another", records_of_another },
 	{ "too-many-locks", too_many_locks },

@@ -38,6 +38,7 @@ int lock_file(int n);
 int actor(const char *name);
 /* The calling thread is actor @n, and goes to sleep next. */
 void be(int n);
+void be_known_as(int n, pid_t tid);
 /* Wait until actor @n sleeps. */
 void wait_for(int n);
 /* Run @run, then sleep, in a child that ends with its parent, or in a thread. */
@@ -62,6 +63,8 @@ extern void (*before_read)(void);
 void foreign_mutex(void);
 void counter_like_tid(void);
 void owner_unmapped(void);
+void words_that_change(void);
+void words_that_stay(void);
 void clone_with_our_number(void);
 void sibling_with_our_number(void);
 void stdio_lock(void);
@@ -82,6 +85,26 @@ void many_groups(void);
 void replaced_descriptor(void);
 void replaced_by_the_gone(void);
 void kept_by_the_gone(void);
+
+void table_of_two(void);
+void table_copied(void);
+
+/* Polls in a table without pipes, sockets and files. */
+void polls_in_table_of_two(void);
+void polls_in_table_copied(void);
+
+/* What no owner and no descriptor shows. */
+void timer_writes(void);
+void timer_is_blocked(void);
+void larger_pipe(void);
+void larger_pipe_waits(void);
+void vfork_of_another(void);
+void vfork_of_its_own(void);
+void watched_other_end(void);
+void watched_same_end_in_company(void);
+void watched_same_end(void);
+void number_of_its_maker(void);
+void number_of_its_own(void);
 
 /* File locks. */
 void flock_abba(void);

@@ -61,6 +61,87 @@ void counter_like_tid(void)
 	thread(wait_counter);
 }
 
+/* --- words that a third one writes ------------------------------------------ */
+
+static void lock_0_as_0(void)
+{
+	while (!shared->go)
+		nap();
+	be(0);
+	lock(0);
+}
+
+static void lock_1_as_1(void)
+{
+	while (!shared->go)
+		nap();
+	be(1);
+	lock(1);
+}
+
+/* Who has both says in their words that each waiter has the other's. */
+static void lie(void)
+{
+	shared->mutex[0].__data.__owner = shared->tid[1];
+	shared->mutex[1].__data.__owner = shared->tid[0];
+}
+
+static void lie_now_and_then(void)
+{
+	const pid_t self = gettid();
+
+	for (;;) {
+		lie();
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		shared->mutex[0].__data.__owner = self;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		shared->mutex[1].__data.__owner = self;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	}
+}
+
+static void own_and_lie(void)
+{
+	lock(0);
+	lock(1);
+	shared->go = true;
+	wait_for(0);
+	wait_for(1);
+	lie();
+	thread(lie_now_and_then);
+}
+
+static void own_and_lie_once(void)
+{
+	lock(0);
+	lock(1);
+	shared->go = true;
+	wait_for(0);
+	wait_for(1);
+	lie();
+}
+
+static void lie_to_two(void (*liar)(void))
+{
+	actor("first");
+	actor("second");
+	spawn(lock_0_as_0);
+	spawn(lock_1_as_1);
+	spawn(liar);
+}
+
+/* The owner of both lets the words of their owners change all the time. */
+void words_that_change(void)
+{
+	lie_to_two(own_and_lie);
+}
+
+/* What stays is believed. */
+void words_that_stay(void)
+{
+	lie_to_two(own_and_lie_once);
+}
+
 /* --- memory ----------------------------------------------------------------- */
 
 static void lock_and_unmap(void)

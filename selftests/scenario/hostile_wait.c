@@ -78,8 +78,7 @@ static void be_from_outside(int n)
 	char number[16] = "";
 
 	check(readlink("/proc/self", number, sizeof(number) - 1) > 0, "/proc/self");
-	be(n);
-	shared->tid[n] = atoi(number);
+	be_known_as(n, atoi(number));
 }
 
 static void want_file(void)
@@ -254,13 +253,13 @@ static void hold_second_when_left(void)
 	hold_second();
 }
 
-static void read_beside_the_gone(void)
+static void read_beside(void (*reader)(void), void (*writer)(void))
 {
 	actor("reader");
 	actor("writer");
 	check(!pipe(first) && !pipe(second), "pipe");
-	spawn(read_first_and_be_left);
-	spawn(hold_second_when_left);
+	spawn(reader);
+	spawn(writer);
 	spawn(hold_first);
 	close(first[0]);
 	close(first[1]);
@@ -272,11 +271,50 @@ static void read_beside_the_gone(void)
 void replaced_by_the_gone(void)
 {
 	replaces = true;
-	read_beside_the_gone();
+	read_beside(read_first_and_be_left, hold_second_when_left);
 }
 
 /* The thread did nothing: the pipe that is read is the one seen. */
 void kept_by_the_gone(void)
 {
-	read_beside_the_gone();
+	read_beside(read_first_and_be_left, hold_second_when_left);
+}
+
+/* --- a process with the same table ---------------------------------------------- */
+
+static int table_flag;
+
+static int replace_as_process(void *unused)
+{
+	(void)unused;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	wait_for(0);
+	dup2(second[0], first[0]);
+	shared->go = true;
+	sleep_for_ever();
+	return 0;
+}
+
+static void read_first_beside_process(void)
+{
+	static char stack[64 * 1024] __attribute__((aligned(16)));
+
+	close(first[1]);
+	close(second[1]);
+	check(clone(replace_as_process, stack + sizeof(stack), table_flag | SIGCHLD, NULL) > 0,
+	      "clone");
+	read_first();
+}
+
+/* As replaced_descriptor(), by another process. */
+void table_of_two(void)
+{
+	table_flag = CLONE_FILES;
+	read_beside(read_first_beside_process, hold_second);
+}
+
+/* What is replaced is the other process's own: the reader reads what it says. */
+void table_copied(void)
+{
+	read_beside(read_first_beside_process, hold_second);
 }

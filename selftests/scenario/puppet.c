@@ -10,7 +10,8 @@
  *
  *	lock KIND N, unlock KIND N	KIND: shm or pi (pthread mutexes), flock, or
  *					mutex, rwsem-w, rwsem-r, rtmutex, sem (kernel locks)
- *	relock KIND N			both at once, as one who does not let others in
+ *	relock KIND N [TIMES]		both at once, so many times (1) in one go, as one who
+ *					does not let others in
  *	churn KIND N MS			lock, hold so long, unlock, for ever
  *	retry shm N MS			wait for so long, give up, and try again, for
  *					ever; drop it at once when it is had
@@ -132,9 +133,14 @@ static int drop(const char *kind, unsigned int n)
 	return kernel_command("unlock", kind, n);
 }
 
-static int relock(const char *kind, unsigned int n)
+static int relock(const char *kind, unsigned int n, int times)
 {
-	return drop(kind, n) ?: take(kind, n);
+	int err;
+
+	do {
+		err = drop(kind, n) ?: take(kind, n);
+	} while (!err && --times > 0);
+	return err;
 }
 
 static void hold(unsigned int ms)
@@ -217,7 +223,7 @@ static int obey(char *line)
 	if (!strcmp(verb, "unlock"))
 		return drop(word, a);
 	if (!strcmp(verb, "relock"))
-		return relock(word, a);
+		return relock(word, a, b);
 	if (!strcmp(verb, "churn"))
 		return churn(word, a, b);
 	if (!strcmp(verb, "retry"))

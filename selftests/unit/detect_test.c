@@ -75,12 +75,21 @@ TEST(inferred_edge_out_of_the_core_does_not_matter)
 	world_free(w);
 }
 
-TEST(soft_edge_is_real)
+TEST(soft_edge_is_real_and_likely)
 {
 	struct world *w = abba();
 
 	resource_of(w, "a")->soft = true;
-	EXPECT_SAYS("deadlock confirmed 1 2", say_findings(w));
+	EXPECT_SAYS("deadlock likely 1 2", say_findings(w));
+	world_free(w);
+}
+
+TEST(soft_edge_out_of_the_core_does_not_matter)
+{
+	struct world *w = world_of("1>a 2>b 3>c&a a=2 b=1 c=2");
+
+	resource_of(w, "c")->soft = true;
+	EXPECT_SAYS("deadlock confirmed 1 2 behind 3", say_findings(w));
 	world_free(w);
 }
 

@@ -53,6 +53,30 @@ static void make(FIXTURE_DATA(rows) *self, struct gl_group_record *groups, size_
 	self->nr = rows_make(&snap, &filter, &self->rows, &self->is_counted);
 }
 
+static struct gl_lock_record lock(uint32_t row, uint64_t begun, uint64_t ended, uint64_t lost)
+{
+	return (struct gl_lock_record){ .row = row, .kind = GL_KIND_MUTEX, .res_id = row,
+					.nr_begun = begun, .nr_ended = ended, .nr_lost = lost };
+}
+
+TEST_F(rows, what_is_in_flight_is_told_or_unknown)
+{
+	struct gl_lock_record locks[] = {
+		lock(GL_ROW_LOCK, 7, 3, 2), lock(GL_ROW_OTHER, 0, 1, 0),
+		lock(GL_ROW_OTHER, 3, 2, 2), lock(GL_ROW_LOCK, 3, 2, 1),
+		lock(GL_ROW_TOTAL, 9, 9, 0), lock(GL_ROW_OTHER, 0, 0, 0),
+	};
+	struct snapshot snap = { .locks = locks, .nr = 6 };
+	struct row_filter filter = { .by = ROWS_BY_LOCK };
+
+	self->nr = rows_make(&snap, &filter, &self->rows, &self->is_counted);
+	ASSERT_EQ(4, self->nr);
+	EXPECT_EQ(2, self->rows[0].waiting);
+	EXPECT_EQ(ROW_UNKNOWN, self->rows[1].waiting);
+	EXPECT_EQ(ROW_UNKNOWN, self->rows[2].waiting);
+	EXPECT_EQ(0, self->rows[3].waiting);
+}
+
 TEST_F(rows, a_task_is_one_row_over_kinds)
 {
 	struct gl_group_record groups[] = {
@@ -80,6 +104,27 @@ TEST_F(rows, two_tasks_of_one_number_are_two_rows)
 	groups[1].start_ns++;
 	make(self, groups, 2, (struct row_filter){ .by = ROWS_BY_TASK });
 	EXPECT_EQ(2, self->nr);
+}
+
+/* Idle tasks have the number 0 and began at 0; so has what is no task's. */
+TEST_F(rows, waits_of_no_task_are_not_those_of_the_idle_tasks)
+{
+	struct gl_group_record groups[] = {
+		group(GL_BY_TASK, GL_KIND_SPINLOCK, 0, 2),
+		group(GL_BY_TASK, GL_KIND_SPINLOCK, 0, 4),
+		group(GL_BY_TASK, GL_KIND_MUTEX, 0, 3),
+		group(GL_BY_TASK, GL_KIND_RWSEM_R, 0, 1),
+	};
+
+	for (size_t i = 0; i < 4; i++)
+		groups[i].start_ns = 0;
+	groups[1].row = GL_ROW_OTHER;
+	groups[2].row = GL_ROW_OTHER;
+	make(self, groups, 4, (struct row_filter){ .by = ROWS_BY_TASK });
+	ASSERT_EQ(2, self->nr);
+	EXPECT_EQ(3, self->rows[0].contended);
+	EXPECT_STREQ("(others)", self->rows[1].label);
+	EXPECT_EQ(7, self->rows[1].contended);
 }
 
 TEST_F(rows, types_are_filtered_before_they_are_merged)
@@ -116,6 +161,32 @@ TEST_F(rows, caller_is_below_the_code_of_the_lock)
 	EXPECT_STREQ("do_it+0x3", self->rows[0].label);
 	EXPECT_EQ(2, self->rows[0].contended);
 	EXPECT_STREQ("download+0x3", self->rows[1].label);
+}
+
+TEST_F(rows, stack_is_safe_to_print)
+{
+	struct gl_group_record groups[] = {
+		caller(GL_KIND_MUTEX, "mutex_lock+0x2 do\033[2J\xff+0x3 x\n+0x4"),
+	};
+
+	make(self, groups, 1, (struct row_filter){ .by = ROWS_BY_CALLER });
+	ASSERT_EQ(1, self->nr);
+	EXPECT_STREQ("do\\x1b[2J\\xff+0x3", self->rows[0].label);
+	EXPECT_STREQ("mutex_lock+0x2 do\\x1b[2J\\xff+0x3 x\\x0a+0x4", self->rows[0].stack);
+}
+
+/* The longest stack that the module tells, of what takes most room. */
+TEST_F(rows, stack_is_told_whole)
+{
+	char stack[GL_STACK_LEN];
+	struct gl_group_record groups[1];
+
+	memset(stack, '\n', sizeof(stack));
+	stack[sizeof(stack) - 1] = '\0';
+	groups[0] = caller(GL_KIND_MUTEX, stack);
+	make(self, groups, 1, (struct row_filter){ .by = ROWS_BY_CALLER });
+	ASSERT_EQ(1, self->nr);
+	EXPECT_EQ(4 * (sizeof(stack) - 1), strlen(self->rows[0].stack));
 }
 
 TEST_F(rows, stacks_are_filtered_by_names_without_offsets)

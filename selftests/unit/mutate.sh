@@ -18,6 +18,7 @@ reader=$here/../../userspace
 
 # What is slow, or is about other parts of the reader.
 LEAVE_OUT="abi_test scale_test snapshot_test ustack_test property_test waittab_test"
+LEAVE_OUT+=" alike_test futex_double_test proc_test text_test lens_names_test remote_test"
 
 # FILE|WHAT|SED: the rule WHAT of FILE is gone when SED has changed it
 rules() {
@@ -37,15 +38,25 @@ rules() {
 		graph.c|nobody found is open|s/(resource->unknown || !nr_releasers)/resource->unknown/
 		graph.c|what lasts outlives who ends|s/!is_gone(ending, task) || !ending->lasting\[resource\]/true/
 		cores.c|components are split on|s/s->nr_todo == nr_before + 1 \&\& s->nr_out == c.nr/s->nr_todo == nr_before + 1/
-		cores.c|victims wait for stuck tasks|s/if (!stuck\[waiter\] || seen\[waiter\])/if (seen[waiter])/
-		cores.c|a circle is closed|s/start = first_place(c, circle_ret\[nr - 1\]) - 1;/start = 0;/
-		detect_deadlock.c|inferred edges are likely|s/w->resources\[r\].evidence == EVIDENCE_INFERRED/false/
+		walk.c|victims wait for stuck tasks|s/if (stuck\[g->wanted\[i\]\])/if (true)/
+		walk.c|a circle is closed|s/start = first_place(walk, circle_ret\[nr - 1\]) - 1;/start = 0;/
+		walk.c|the set itself is no victim|s/memmove(b.task, b.task + nr_set, /memmove(b.task, b.task, /
+		detect_deadlock.c|inferred edges are likely|s/if (r->evidence == EVIDENCE_INFERRED)/if (false)/
+		detect_deadlock.c|soft edges are likely|s/if (r->soft)/if (false)/
 		detect_deadlock.c|unknown timers are likely|s/if (wait->timed == TIMED_UNKNOWN)/if (false)/
 		detect_deadlock.c|a wait can cap the verdict|s/if (wait->cap < VERDICT_CONFIRMED)/if (false)/
-		detect_deadlock.c|members of cores are no victims|s/mark\[t\] &= !in_core\[t\];/;/
-		detect_deadlock.c|a circle is told once|s/if (!is_known(cores, core, deadlocked))/if (true)/
+		detect.c|members of cores are no victims|s/if (!told\[f->victims\[i\]\])/if (true)/
+		detect_deadlock.c|a circle is told once|s/if (!is_known(&s, core))/if (true)/
 		detect_orphan.c|deadlocked tasks are told there|s/return !c->deadlocked\[task\] \&\& /return /
 		detect_orphan.c|ANY waits may end otherwise|s/(!c->g->any\[task\] || c->stuck\[task\])/true/
+		inversion.c|behind a gate they never meet|s/s->all->share_a_gate(s->all, &t\[i\], &t\[k\])/false/
+		inversion.c|one thread never meets itself|s/if (!window_task_compare(t\[i\].task, t\[k\].task) ||/if (/
+		inversion.c|two locks are told once|s/^\t\t\treturn;$/;/
+		inversion.c|deadlocked threads are told there|s/ \&\& !all->explained\[index\]//
+		detect_nesting.c|two of many alike are asked|s/i < 2 || compare_locks(sorted\[i - 2\]/i < 1 || compare_locks(sorted[i - 1]/
+		detect_nesting.c|what is long ago is silent|s/if (all->w->taken_ns < .* \&\&$/if (/
+		lens_holds.c|locks of two processes are two|s/if (x->pid != y->pid)/if (false)/
+		lens_holds.c|the longest is told with its call|s/to->site = h->site;//
 		way_out.c|file locks end with their holder|/case GL_KIND_FLOCK:/d
 		way_out.c|uninterruptible tasks do not end|s/return !wait || wait->interruptible ||/return true ||/
 		way_out.c|kernel threads do not end|s/if (t->kthread)/if (false)/
@@ -78,7 +89,7 @@ compile() {
 }
 
 build_all() {
-	local source name skip="main $([ -n "$libdw" ] && echo ustack_none || echo ustack_dwfl ustack_modules)"
+	local source name skip="main lens_bpf lens_attach lens_link lens_sight $([ -n "$libdw" ] && echo ustack_none || echo ustack_dwfl ustack_modules)"
 	for source in "$reader"/*.c; do
 		name=$(basename "$source" .c)
 		[[ $name == cmd_* || " $skip " == *" $name "* ]] ||

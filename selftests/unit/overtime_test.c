@@ -4,6 +4,7 @@
  * what is not: each threshold from both sides.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "film.h"
 #include "kselftest_harness.h"
@@ -302,6 +303,86 @@ TEST(another_load_of_the_module_counts_afresh)
 	}
 	EXPECT_SAYS("", say_findings(film.w));
 	film_end(&film);
+}
+
+static double fact_of(const struct world *w, const char *name)
+{
+	struct findings found = { 0 };
+	double number = -1;
+
+	findings_detect(w, &limits_default, &found);
+	for (uint32_t i = 0; i < found.nr; i++)
+		for (uint32_t k = 0; k < found.finding[i].nr_facts; k++)
+			if (!strcmp(found.finding[i].facts[k].name, name))
+				number = found.finding[i].facts[k].number;
+	findings_free(&found);
+	return number;
+}
+
+/* Looks at a lock that 1 waits for, four turns apart: what is told of them in the end. */
+static char *say_shares(const char *const *looks, uint32_t nr, uint32_t failed)
+{
+	struct film film;
+	char *said;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < nr; i++) {
+		struct world *w = film_next(&film, looks[i], 250);
+
+		wait_of(w, 1)->gen = 11;
+		wait_of(w, 1)->begin_ns = WORLD_NOW_NS - 2000 * MS_NS;
+		film_row(&film, 0, 1, 11, WORLD_NOW_NS - 2000 * MS_NS);
+		film.lock.nr_ended = 100 + i * (4 + failed);
+		film.lock.nr_failed = 10 + i * failed;
+		film_take_in(&film);
+	}
+	said = xasprintf("%.0f times, %.0f of %.3f, %.3f", fact_of(film.w, "overtaken"),
+			 fact_of(film.w, "share"), fact_of(film.w, "fair_share"),
+			 fact_of(film.w, "jain_index"));
+	film_end(&film);
+	return said;
+}
+
+#define SAY_SHARES(...)								\
+	say_shares((const char *const[]){ __VA_ARGS__ },			\
+		   sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *), 0)
+
+TEST(turns_are_counted_from_the_second_look_on)
+{
+	const char *const looks[] = { "1>a a=2", "1>a a=2", "1>a a=2", "1>a a=2", "1>a a=2" };
+
+	EXPECT_SAYS("-1 times, -1 of -1.000, -1.000", say_shares(looks, 3, 0));
+	EXPECT_SAYS("8 times, 0 of 0.500, 0.500", say_shares(looks, 4, 0));
+	EXPECT_SAYS("12 times, 0 of 0.500, 0.500", say_shares(looks, 5, 0));
+	/* Whoever gave up did not have it. */
+	EXPECT_SAYS("8 times, 0 of 0.500, 0.500", say_shares(looks, 4, 9));
+}
+
+/* Jain: (sum x)^2 / (n sum x^2), of the looks at which each had it; the waiter has 0. */
+TEST(index_is_of_the_looks_that_saw_each_hold_it)
+{
+	EXPECT_SAYS("8 times, 0 of 0.333, 0.667",
+		    SAY_SHARES("1>a a=2 3", "1>a a=3 2", "1>a a=2 3", "1>a a=3 2"));
+	EXPECT_SAYS("8 times, 0 of 0.333, 0.533",
+		    SAY_SHARES("1>a a=2 3", "1>a a=2 3", "1>a a=3 2", "1>a a=2 3"));
+	EXPECT_SAYS("8 times, 0 of 0.250, 0.750",
+		    SAY_SHARES("1>a a=2 3 4", "1>a a=3 2 4", "1>a a=4 2 3",
+			       "1>a a=? 2 3 4"));
+}
+
+TEST(fair_share_is_of_those_who_wait_or_were_seen_with_it)
+{
+	/* 3 waits, too, and counts once when it has had it before. */
+	EXPECT_SAYS("8 times, 0 of 0.333, 0.333",
+		    SAY_SHARES("1>a 3>a a=2", "1>a 3>a a=2", "1>a 3>a a=2", "1>a 3>a a=2"));
+	EXPECT_SAYS("8 times, 0 of 0.333, 0.667",
+		    SAY_SHARES("1>a a=3 2", "1>a 2 a=3", "1>a 3>a a=2", "1>a 3>a a=2"));
+	/* Who only runs does not. */
+	EXPECT_SAYS("8 times, 0 of 0.500, 0.500",
+		    SAY_SHARES("1>a a=2 3", "1>a a=2 3", "1>a a=2 3", "1>a a=2 3"));
+	/* Nobody was seen with it: all that is known is who waits. */
+	EXPECT_SAYS("8 times, 0 of 1.000, 0.000",
+		    SAY_SHARES("1>a a=?", "1>a a=?", "1>a a=?", "1>a a=?"));
 }
 
 TEST_HARNESS_MAIN

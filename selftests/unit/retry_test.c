@@ -150,6 +150,95 @@ TEST(failures_because_of_one_who_gets_on_are_silent)
 	EXPECT_SAYS("", say_failures(&f, 12, 250));
 }
 
+/* --- livelock of file locks, that are asked for without waiting --- */
+
+/** struct refusals - of 1 by 2, and of 2 */
+struct refusals {
+	/** @first, @second: between two looks */
+	uint32_t first, second;
+	/** @by: who refuses 2; 0: not known; @then: and from the look @then_at on */
+	uint32_t by, then, then_at;
+	/** @had_at: the look at which 1 has had it; 0: never */
+	uint32_t had_at;
+};
+
+static char *say_refusals(const struct refusals *r, uint32_t nr)
+{
+	struct film film;
+	char *said;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < nr; i++) {
+		char *text = xasprintf("1 0 0x8000000000000001 5 0 %u %u 2\n"
+				       "2 0 0x8000000000000002 5 0 %u 0 %u\n",
+				       5 + i * r->first, r->had_at && i >= r->had_at,
+				       5 + i * r->second,
+				       r->then && i >= r->then_at ? r->then : r->by);
+
+		film_next(&film, "1 2 3", 250);
+		film.episodes = text;
+		film_take_in(&film);
+		free(text);
+	}
+	said = say_findings(film.w);
+	film_end(&film);
+	return said;
+}
+
+TEST(two_that_refuse_each_other_are_livelock)
+{
+	EXPECT_SAYS("livelock likely 1 2",
+		    say_refusals(&(struct refusals){ .first = 4, .second = 4, .by = 1 }, 7));
+	/* Too few, too short. */
+	EXPECT_SAYS("", say_refusals(&(struct refusals){ .first = 3, .second = 4, .by = 1 }, 7));
+	EXPECT_SAYS("", say_refusals(&(struct refusals){ .first = 4, .second = 4, .by = 1 }, 6));
+}
+
+TEST(refused_by_one_who_is_not_refused_is_silent)
+{
+	EXPECT_SAYS("", say_refusals(&(struct refusals){ .first = 4, .second = 4, .by = 3 }, 7));
+	EXPECT_SAYS("", say_refusals(&(struct refusals){ .first = 4, .second = 0, .by = 1 }, 7));
+	EXPECT_SAYS("", say_refusals(&(struct refusals){ .first = 4, .second = 4 }, 7));
+}
+
+/* A member that refuses now and then is not what keeps it from getting on. */
+TEST(refused_by_others_most_of_the_time_is_silent)
+{
+	struct refusals r = { .first = 4, .second = 4, .by = 1, .then = 3, .then_at = 4 };
+
+	EXPECT_SAYS("livelock likely 1 2", say_refusals(&r, 7));
+	r.then_at = 3;
+	EXPECT_SAYS("", say_refusals(&r, 7));
+}
+
+TEST(refused_one_that_gets_it_once_is_silent)
+{
+	const struct refusals r = { .first = 4, .second = 4, .by = 1, .had_at = 3 };
+
+	EXPECT_SAYS("", say_refusals(&r, 7));
+}
+
+TEST(two_circles_are_told_apart)
+{
+	struct film film;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < 7; i++) {
+		uint32_t n = 5 + 4 * i;
+		char *text = xasprintf("1 0 0x8000000000000001 5 0 %u 0 3\n"
+				       "2 0 0x8000000000000002 5 0 %u 0 4\n"
+				       "3 0 0x8000000000000003 5 0 %u 0 1\n"
+				       "4 0 0x8000000000000004 5 0 %u 0 2\n", n, n, n, n);
+
+		film_next(&film, "1 2 3 4", 250);
+		film.episodes = text;
+		film_take_in(&film);
+		free(text);
+	}
+	EXPECT_SAYS("livelock likely 1 3; livelock likely 2 4", say_findings(film.w));
+	film_end(&film);
+}
+
 /* --- lock-inversion --- */
 
 /* Each look twice, so that it is known who slept; @runs: the second time, too? */
@@ -186,6 +275,13 @@ TEST(two_orders_one_after_the_other_are_lock_inversion)
 	EXPECT_FILM("lock-inversion possible 1 2",
 		    "1>b 2 3 4>a a=1 b=3", "1 2 3 4", "1 2>a 3 4>b a=3 b=2");
 	EXPECT_FILM("", "1>b 2 3 4>a a=1 b=3", "1 2 3 4", "1 2>b 3 4>a a=2 b=3");
+}
+
+TEST(two_locks_that_many_took_are_told_once)
+{
+	EXPECT_FILM("lock-inversion possible 1 2",
+		    "1>b 2 3 4>a 5 a=1 b=3", "1 2 3 4 5", "1 2>a 3 4>b 5 a=3 b=2",
+		    "1 2 3 4 5", "1 2 3 4>b 5>a a=3 b=5");
 }
 
 TEST(task_that_ran_between_two_looks_is_silent)

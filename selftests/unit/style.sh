@@ -40,7 +40,7 @@ style() {
 }
 
 cd "$tree" || exit 1
-mapfile -t files < <(find kmod userspace selftests -name '*.[ch]' ! -name '*.mod.c' ! -path '*/reader/*' | LC_ALL=C sort)
+mapfile -t files < <(find kmod userspace selftests -name '*.[ch]' ! -name '*.mod.c' ! -name '*.skel.h' ! -path '*/reader/*' | LC_ALL=C sort)
 
 ktap_print_header
 ktap_set_plan $((${#files[@]} + 1))

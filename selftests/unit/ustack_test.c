@@ -5,6 +5,7 @@
  * the reader has to find it. Sleepers in libc's way are for the tests in guests.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

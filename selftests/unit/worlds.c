@@ -238,17 +238,20 @@ char *say_victims(const struct world *w, const char *tids)
 {
 	uint32_t *set = xcalloc(w->nr_tasks, sizeof(*set)), nr = read_set(w, tids, set);
 	bool *stuck = xcalloc(w->nr_tasks, sizeof(*stuck));
-	bool *victim = xcalloc(w->nr_tasks, sizeof(*victim));
 	struct graph *g = graph_build(w);
+	struct walk *walk = walk_new(g);
+	uint32_t *victims, nr_victims;
 	struct text t;
 
 	text_open(&t);
 	graph_reduce(g, true, stuck);
-	graph_victims(g, stuck, set, nr, victim);
-	print_marked(t.out, w, victim);
+	nr_victims = walk_victims(walk, stuck, set, nr, &victims);
+	finding_sort(w, victims, nr_victims);
+	print_tasks(t.out, w, victims, nr_victims, " ");
+	walk_free(walk);
 	graph_free(g);
 	free(stuck);
-	free(victim);
+	free(victims);
 	free(set);
 	return text_take(&t);
 }
@@ -258,10 +261,12 @@ char *say_circle(const struct world *w, const char *tids)
 	uint32_t *set = xcalloc(w->nr_tasks, sizeof(*set)), nr = read_set(w, tids, set);
 	uint32_t *circle = xcalloc(w->nr_tasks, sizeof(*circle));
 	struct graph *g = graph_build(w);
+	struct walk *walk = walk_new(g);
 	struct text t;
 
 	text_open(&t);
-	print_tasks(t.out, w, circle, graph_circle(g, set, nr, circle), ">");
+	print_tasks(t.out, w, circle, walk_circle(walk, set, nr, circle), ">");
+	walk_free(walk);
 	graph_free(g);
 	free(circle);
 	free(set);

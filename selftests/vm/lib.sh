@@ -91,6 +91,19 @@ kernel_cmdline() {
 	esac
 }
 
+# tsc_cmdline ACCEL: how fast an emulated machine's time-stamp counter runs. It is this
+# machine's; at a boot beside other work the guest would mistake its speed.
+tsc_cmdline() {
+	local program=$CACHE/tsc_khz source=$TREE/selftests/vm/tsc_khz.c
+
+	[ "$1" = tcg ] || return 0
+	if [ ! "$program" -nt "$source" ]; then
+		# Machines may be started at the same time.
+		cc -O2 -o "$program.$$" "$source" && mv "$program.$$" "$program" || return 0
+	fi
+	echo "tsc_early_khz=$("$program")"
+}
+
 # machine_cpu ACCEL: the options for kvm, tcg or icount (tcg that counts instructions).
 # A hypervisor flag would make the guest take locks that spin without the contention
 # tracepoints; five-level page tables only slow emulation down.

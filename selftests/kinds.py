@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Each kind of kernel lock contends, in each context that may take it, with each
+way that a wait can end; and each wait is counted, once.
+
+A module makes the waits, and counts what passes the end of one itself.
+"""
+
+import collections
+import errno
+import os
+import subprocess
+
+from gltest import (RT, Skipped, claim, module_loaded, need_module, need_test_module,
+                    run)
+from kmod_count import LOCK, claim_exact, every_mutex_counts, read_locks, stats
+
+RUN = "/sys/module/gridlock_kinds/parameters/run"
+OLD = os.uname().release.startswith("6.1.")
+
+# So often is each wait made, one after another; and by each thread of a storm.
+TIMES = 5
+STORM = 150
+
+# Storms of a kind that are made until there is one.
+MOST_STORMS = 20
+
+# A kind of lock in the module, its variable, and what a wait for it counts as: rows
+# of the lock, and on PREEMPT_RT of the rt_mutex inside.
+Kind = collections.namedtuple("Kind", "name variable rows")
+KINDS = {kind.name: kind for kind in (
+    Kind("raw_spinlock", "kinds_raw", {"spinlock"}),
+    Kind("spinlock", "kinds_spin", {"rtmutex" if RT else "spinlock"}),
+    Kind("rwlock-r", "kinds_rwlock", {"rwlock-rt:R", "rtmutex"} if RT else {"rwlock:R"}),
+    Kind("rwlock-w", "kinds_rwlock", {"rwlock-rt:W" if RT else "rwlock:W"}),
+    Kind("rqspinlock", "kinds_rqspin", {"spinlock"}),
+    Kind("mutex", "kinds_mutex", {"rtmutex" if RT else "mutex"}),
+    Kind("ww_mutex", "kinds_ww", {"rtmutex" if RT else "mutex"}),
+    Kind("rwsem-r", "kinds_rwsem", {"rwlock-rt:R", "rtmutex"} if RT else {"rwsem:R"}),
+    Kind("rwsem-w", "kinds_rwsem", {"rwlock-rt:W" if RT else "rwsem:W"}),
+    Kind("rtmutex", "kinds_rtmutex", {"rtmutex"}),
+    Kind("semaphore", "kinds_sem", {"semaphore"}),
+    Kind("pcpu-r", "kinds_pcpu", {"pcpu-sem:R"}),
+    Kind("pcpu-w", "kinds_pcpu", {"pcpu-sem:W"}))}
+
+INSIDE = {"spinlock", "rtmutex"} if RT else {"spinlock"}
+
+CONTEXTS = ("task", "softirq", "hardirq")
+OUTCOMES = ("taken", "signal", "timeout", "deadlock")
+
+
+class Counts:
+    """What the counters of a variable's rows have gained since, by kind."""
+
+    def __init__(self, variable):
+        self.variable = variable
+        self.before = self.read()
+
+    def read(self):
+        sums = collections.Counter()
+        for row in read_locks()[1]:
+            if row.row == LOCK and row.name.split("+")[0] == self.variable:
+                for name in ("begun", "ended", "failed", "lost"):
+                    sums[row.kind, name] += getattr(row, name)
+        return sums
+
+    def gained(self):
+        return +(self.read() - self.before)
+
+    @staticmethod
+    def sum(gained, name):
+        return sum(value for (_, field), value in gained.items() if field == name)
+
+
+def make(*words):
+    """Have the module do it. Return: ends and failed ends that it saw, and errors."""
+    try:
+        with open(RUN, "w", encoding="ascii") as file:
+            file.write(" ".join(words))
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):
+            return None
+        raise
+    with open(RUN, encoding="ascii") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def passes_without_contention(name, outcome):
+    """Takes of a free lock that pass the tracepoints all the same, for each wait."""
+    if name == "pcpu-w" and OLD:
+        return 1
+    if name in ("mutex", "ww_mutex") and every_mutex_counts():
+        return 2 if outcome == "deadlock" else 1
+    return 0
+
+
+def once(name, context, outcome):
+    """TIMES waits: so many begun, ended and failed. Return: was there any such wait?"""
+    kind = KINDS[name]
+    counts = Counts(kind.variable)
+    made = make("once", name, context, outcome, str(TIMES))
+    if not made:
+        return False
+    gained = counts.gained()
+    what = f"{name} in {context}, {outcome}: {dict(gained)}, the module saw {made}"
+    claim(Counts.sum(gained, "ended") == made[0] and Counts.sum(gained, "failed") == made[1], what)
+    claim(not Counts.sum(gained, "lost"), what)
+    # A reader in an interrupt passes no tracepoint; so `coverage` says.
+    seen = 0 if name == "rwlock-r" and context != "task" and not RT else TIMES
+    if name == "ww_mutex" and every_mutex_counts():
+        claim(made[0] >= seen, what)  # the kernel injects failures
+        return True
+    claim(made[2] == (0 if outcome == "taken" else TIMES), what)
+    for row in kind.rows:
+        ended = seen + TIMES * passes_without_contention(name, outcome)
+        claim(gained[row, "begun"] == ended and gained[row, "ended"] == ended, f"{row}: {what}")
+        claim(gained[row, "failed"] == (0 if outcome == "taken" else seen), f"{row}: {what}")
+    # The spinlock inside a lock that sleeps may be contended as well.
+    others = {row for row, _ in gained} - kind.rows - INSIDE
+    # A writer holds it while readers wait.
+    others -= {"pcpu-sem:W"} if name == "pcpu-r" and OLD else set()
+    claim(not others, f"{others}: {what}")
+    return True
+
+
+def each_wait_is_counted_once(context):
+    def test():
+        done = {(name, outcome) for name in KINDS for outcome in OUTCOMES
+                if once(name, context, outcome)}
+        print(f"# {len(done)} kinds of waits in {context}")
+        wanted = {"raw_spinlock"} | (set() if RT and context == "hardirq" else
+                                     {"spinlock", "rwlock-r", "rwlock-w"})
+        claim(wanted <= {name for name, outcome in done if outcome == "taken"}, f"{done}")
+        if context == "task":
+            claim({("mutex", "signal"), ("semaphore", "timeout"), ("ww_mutex", "deadlock")} <= done,
+                  f"{done}")
+    test.__name__ = f"each_wait_in_{context}_is_counted_once"
+    return test
+
+
+def waits_within_a_spin(how):
+    """Two waits of one CPU at once, for two locks: neither is taken for the other."""
+    outer, inner = Counts("kinds_raw"), Counts("kinds_inner")
+    if not make(how):
+        raise Skipped("on this kernel the tail of an interrupt wakes nobody")
+    for counts in (outer, inner):
+        gained = counts.gained()
+        claim(gained == {("spinlock", "begun"): 1, ("spinlock", "ended"): 1},
+              f"{counts.variable}: {dict(gained)}")
+
+
+def interrupt_waits_within_a_spin():
+    waits_within_a_spin("nested")
+
+
+def interrupt_that_returns_waits_within_a_spin():
+    waits_within_a_spin("tail")
+
+
+def storm(kind, outcome, times):
+    """One in which somebody waits: no two CPUs of an emulated machine may run at once."""
+    for _ in range(MOST_STORMS):
+        counts = Counts(kind.variable)
+        made = make("storm", kind.name, outcome, str(times))
+        gained = counts.gained()
+        if not made or gained or any(made):
+            break
+    return made, gained
+
+
+def storms_are_counted_exactly():
+    """Whatever the order: begun and ended are equal, and as the module saw them."""
+    for name, kind in KINDS.items():
+        for outcome in OUTCOMES:
+            times = STORM // 5 if name.startswith("pcpu") or outcome == "timeout" else STORM
+            made, gained = storm(kind, outcome, times) if name != "rqspinlock" else (None, None)
+            if not made:
+                continue
+            ended = Counts.sum(gained, "ended")
+            what = f"storm on {name}, {outcome}: {dict(gained)}, the module saw {made}"
+            print(f"# {name}, {outcome}: {ended} ended, {made[1]} failed")
+            claim(ended and ended == Counts.sum(gained, "begun"), what)
+            claim(made[:2] == [ended, Counts.sum(gained, "failed")], what)
+            claim(not Counts.sum(gained, "lost"), what)
+            claim(outcome == "taken" or made[2], f"nobody failed: {what}")
+            if not (name == "ww_mutex" and every_mutex_counts()):
+                # On PREEMPT_RT a reader that fails does so for the rt_mutex inside, too.
+                twice = gained["rwlock-rt:R", "failed"]
+                claim(made[1] - twice == made[2], what)
+
+
+def nothing_was_lost():
+    claim_exact()
+    lost = {name: value for name, value in stats().items() if name.startswith("lost.") and value}
+    claim(not lost, f"{lost}")
+
+
+def need_kinds():
+    need_module()
+    need_test_module("gridlock_kinds")
+
+
+TESTS = [each_wait_is_counted_once(context) for context in CONTEXTS] + [
+    interrupt_waits_within_a_spin, interrupt_that_returns_waits_within_a_spin,
+    storms_are_counted_exactly, nothing_was_lost]
+
+if __name__ == "__main__":
+    try:
+        run([(test.__name__, test) for test in TESTS], need_kinds)
+    finally:
+        # Its probe would be beside gridlock's for the tests after this one.
+        if module_loaded("gridlock_kinds"):
+            subprocess.run(["rmmod", "gridlock_kinds"], check=True)

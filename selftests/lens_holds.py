@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The lens: for how long locks were held, against a program that measures that
+itself: the count is exact, and the times are between what it measured.
+"""
+
+import json
+import os
+import subprocess
+
+from gltest import HERE, READY_SECS, SLOW, claim, gridlock, need_module, read_line, run
+from puppets import Look
+
+HOLDER = os.path.join(HERE, "scenario", "holder")
+
+SECS = 5 * SLOW
+TIMES = 200
+
+
+class Holder:
+    """A thread that holds a lock TIMES times when it is told to."""
+
+    def __init__(self, way):
+        self.process = subprocess.Popen(["env", "-u", "LD_PRELOAD", HOLDER, way, str(TIMES)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.pid = self.process.pid
+        claim(read_line(self.process.stdout, READY_SECS) == "ready\n", "holder is not ready")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def go(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        words = read_line(self.process.stdout, READY_SECS).split()
+        claim(words[:1] == ["held"], f"holder says {words}")
+        self.inner, self.outer, self.longest, self.lock = map(int, words[1:])
+
+
+def seen(way):
+    """What the lens tells of a holder that holds while it looks."""
+    with Holder(way) as holder, Look("--lens", holder.pid, secs=SECS) as beside:
+        beside.looked(1)
+        holder.go()
+        claim(beside.process.poll() is None, "the look is over before the holder is")
+        lens = json.loads(beside.process.communicate(timeout=READY_SECS)[0])["lens"]
+    claim(lens["lost"] == 0 and lens["holds_lost"] == 0, f"the lens lost events: {lens}")
+    return lens, holder
+
+
+def is_measured(way, kind="pthread mutex"):
+    lens, holder = seen(way)
+    claim(lens["locks_held"] == len(lens["holds"]) == 1, f"it says {lens}")
+    hold = lens["holds"][0]
+    claim(hold["count"] == TIMES, f"it says {hold}")
+    claim(hold["pid"] == holder.pid, f"it is of {hold['pid']}")
+    claim(hold["name"] == f"{kind} {holder.lock:#x}", f"it is {hold['name']}")
+    claim(hold["longest_at"].startswith("holder+0x"), f"it is held at {hold['longest_at']}")
+    total = round(hold["total_s"] * 1e9)
+    claim(holder.inner <= total <= holder.outer,
+          f"{total} ns, where {holder.inner} to {holder.outer} were measured")
+    longest = round(hold["max_s"] * 1e9)
+    claim(holder.inner / TIMES <= longest <= holder.longest,
+          f"{longest} ns, where {holder.longest} were measured")
+    slots = hold["histogram"]
+    claim(sum(slot["count"] for slot in slots) == TIMES, f"it says {slots}")
+    claim(hold["p50_s"] <= hold["p99_s"] <= hold["max_s"] < slots[-1]["below_s"], f"{hold}")
+
+
+def mutex_is_measured():
+    is_measured("mutex")
+
+
+def mutex_that_is_tried_for_is_measured():
+    is_measured("try")
+
+
+def mutex_that_is_taken_again_is_held_once():
+    is_measured("deep")
+
+
+def no_lock_is_not_held():
+    lens, _ = seen("none")
+    claim(not lens["holds"] and not lens["locks_held"], f"it says {lens}")
+
+
+def what_began_before_is_not_counted():
+    """All of it was before; what it does now is wait for its input."""
+    with Holder("mutex") as holder:
+        holder.go()
+        status, out, err = gridlock("check", "--json", "--for", "1", "--lens", str(holder.pid))
+        claim(status in (0, 1), f"{status}: {err}")
+        claim(not json.loads(out)["lens"]["holds"], f"it says {out}")
+
+
+def text_tells_them_when_asked():
+    with Holder("mutex") as holder:
+        for option, told in (("-v", True), (None, False)):
+            args = ["check", "--for", "1", "--lens", str(holder.pid)] + [option] * told
+            status, out, err = gridlock(*args)
+            claim(status in (0, 1), f"{status}: {err}")
+            claim(("locks held, the longest in all first: 0 of 0" in out) == told, f"it says {out}")
+
+
+TESTS = [
+    mutex_is_measured, mutex_that_is_tried_for_is_measured,
+    mutex_that_is_taken_again_is_held_once, no_lock_is_not_held,
+    what_began_before_is_not_counted, text_tells_them_when_asked,
+]
+
+
+if __name__ == "__main__":
+    run([(test.__name__, test) for test in TESTS], need_module)

@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""How often a waiter is overtaken, to the number: a lock changes hands past it so
+many times, one event after the other, and `gridlock watch` tells just that number.
+Beside it one looks for once more, and is silent. Where a turn passes no tracepoint
+the number is a lower bound, and that is claimed as well.
+"""
+
+import select
+
+from gltest import RT, Skipped, claim, need_both, run, same_everywhere, wait_until
+from puppets import Puppets, pass_looks, switches
+from watch import Watch
+
+# The default threshold.
+NUMBER = 8
+
+
+class Counter(Watch):
+    """A watch for waits past which others were served so many times."""
+
+    def __init__(self, number):
+        super().__init__("--json", "--starvation", "0.001", "--overtaken", str(number))
+        self.found = {}
+
+    def looked(self):
+        pass_looks(self.process.pid, self.resting, "watch", 2)
+
+    def told(self, p):
+        """Whom of the puppets it has told of, and the number, once it has seen what is."""
+        self.looked()
+        while self.rest or select.select([self.process.stdout], [], [], 0)[0]:
+            event = self.event()
+            if event["event"] == "begin" and event["finding"]["type"] == "starvation":
+                for task in event["finding"]["tasks"]:
+                    self.found[p.tids().get(task["tid"])] = event["finding"]["overtaken"]
+        self.found.pop(None, None)
+        return self.found
+
+
+class Counters:
+    """One for the number, and one for the next."""
+
+    def __init__(self, number):
+        self.reached, self.beyond = Counter(number), Counter(number + 1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.reached.__exit__()
+        self.beyond.__exit__()
+
+    def looked(self):
+        self.reached.looked()
+        self.beyond.looked()
+
+    def expect(self, p, want, want_beyond=None):
+        told = [self.reached.told(p), self.beyond.told(p)]
+        claim(told == [want, want_beyond or {}], f"overtaken: {told}, not {want}")
+
+
+# --- those more urgent take turns: each of them waits, and all is counted ---
+
+class Turns:
+    """a has the lock; b and a are to have it in turn, before any that is polite."""
+
+    def __init__(self, p, lock):
+        self.p, self.lock, self.has, self.asks = p, f"{lock} 0", "a", "b"
+        for name in "ab":
+            p[name].do("policy rr 5")
+        p["a"].do(f"lock {self.lock}")
+
+    def take(self, number):
+        for _ in range(number):
+            self.p[self.asks].begin_wait(f"lock {self.lock}")
+            self.p[self.has].do(f"unlock {self.lock}")
+            self.p[self.asks].answer()
+            self.has, self.asks = self.asks, self.has
+
+    def let_in(self, name):
+        """Nobody else asks: it is given the lock, asks again, and waits again."""
+        self.p[self.has].do(f"unlock {self.lock}")
+        self.p[name].answer()
+        self.p[self.has].begin_wait(f"lock {self.lock}")
+        self.p[name].do(f"unlock {self.lock}")
+        self.p[self.has].answer()
+        self.p[name].begin_wait(f"lock {self.lock}")
+
+
+def turns_are_counted(lock):
+    with Puppets("a", "b", "polite") as p, Counters(NUMBER) as counters:
+        turns = Turns(p, lock)
+        p["polite"].begin_wait(f"lock {lock} 0")
+        counters.looked()
+        turns.take(NUMBER - 1)
+        counters.expect(p, {})
+        turns.take(1)
+        counters.expect(p, {"polite": NUMBER})
+
+
+def turns_at_an_rtmutex_are_counted():
+    turns_are_counted("rtmutex")
+
+
+def turns_at_a_lock_that_is_an_rtmutex_are_counted():
+    """On PREEMPT_RT these have one inside; elsewhere they serve whoever comes first."""
+    if not RT:
+        raise Skipped("mutexes and rwsems are not made of an rtmutex on this kernel")
+    for lock in ("mutex", "rwsem-w"):
+        turns_are_counted(lock)
+
+
+@same_everywhere
+def one_turn_is_allowed_to_who_came_first():
+    with Puppets("a", "b", "elder", "polite") as p, Counters(NUMBER) as counters:
+        turns = Turns(p, "rtmutex")
+        p["elder"].begin_wait("lock rtmutex 0")
+        p["polite"].begin_wait("lock rtmutex 0")
+        counters.looked()
+        turns.take(NUMBER)
+        counters.expect(p, {"elder": NUMBER})
+        turns.take(1)
+        counters.expect(p, {"elder": NUMBER, "polite": NUMBER}, {"elder": NUMBER + 1})
+
+
+@same_everywhere
+def count_begins_afresh_with_each_wait():
+    with Puppets("a", "b", "polite") as p, Counters(NUMBER) as counters:
+        turns = Turns(p, "rtmutex")
+        p["polite"].begin_wait("lock rtmutex 0")
+        counters.looked()
+        turns.take(NUMBER - 1)
+        turns.let_in("polite")
+        counters.looked()
+        turns.take(NUMBER - 1)
+        counters.expect(p, {})
+        turns.take(1)
+        counters.expect(p, {"polite": NUMBER})
+
+
+# --- one does not let others in: they have one CPU, and it is the more urgent ---
+
+def steal(p, lock, number):
+    """Drop it and take it, so many times, before the one who waits can run."""
+    before = switches(p["polite"].tid)
+    p["greedy"].do(f"relock {lock} 0 {number}")
+    wait_until(lambda: switches(p["polite"].tid) > before and p["polite"].asleep(),
+               "the polite one looked in vain")
+
+
+def stolen(lock, act, *numbers):
+    """What is told is one of these numbers; 0: nothing. Once more is never told."""
+    with Puppets("greedy", "polite") as p, Counters(NUMBER) as counters:
+        p["greedy"].do("cpu 0", "policy rr 50", f"lock {lock} 0")
+        p["polite"].do("cpu 0")
+        # Of futexes the module counts only once somebody looks.
+        counters.looked()
+        p["polite"].begin_wait(f"lock {lock} 0")
+        counters.looked()
+        act(p)
+        told, beyond = counters.reached.told(p), counters.beyond.told(p)
+        claim(told.get("polite", 0) in numbers, f"overtaken: {told}, not {numbers}")
+        claim(not beyond, f"overtaken: {beyond}")
+
+
+def mutex(number, want):
+    """A mutex with waiters is taken in the slow path; on PREEMPT_RT it is an rtmutex."""
+    stolen("mutex", lambda p: steal(p, "mutex", number), 0 if RT else want)
+
+
+def mutex_stolen_eight_times_is_counted():
+    mutex(NUMBER, NUMBER)
+
+
+def mutex_stolen_seven_times_is_silent():
+    mutex(NUMBER - 1, 0)
+
+
+def rtmutex_that_is_stolen_passes_no_tracepoint():
+    stolen("rtmutex", lambda p: steal(p, "rtmutex", 5 * NUMBER), 0)
+
+
+def rwsem_stolen_eight_times_counts_no_more():
+    """A writer that spins for it, or finds it free, passes no tracepoint."""
+    stolen("rwsem-w", lambda p: steal(p, "rwsem-w", NUMBER), 0, NUMBER)
+
+
+def rwsem_stolen_seven_times_is_silent():
+    stolen("rwsem-w", lambda p: steal(p, "rwsem-w", NUMBER - 1), 0)
+
+
+def looks_in_vain(number, thefts=1):
+    """At a pthread mutex the waiter itself finds, each time it runs, that it was passed."""
+    def act(p):
+        for _ in range(number):
+            steal(p, "shm", thefts)
+    return act
+
+
+@same_everywhere
+def pthread_mutex_found_taken_eight_times_is_counted():
+    stolen("shm", looks_in_vain(NUMBER), NUMBER)
+
+
+@same_everywhere
+def pthread_mutex_found_taken_seven_times_is_silent():
+    stolen("shm", looks_in_vain(NUMBER - 1), 0)
+
+
+@same_everywhere
+def pthread_mutex_stolen_meanwhile_counts_once():
+    """Between two looks of the waiter it takes no system call: a lower bound."""
+    stolen("shm", looks_in_vain(NUMBER - 1, thefts=3), 0)
+    stolen("shm", looks_in_vain(NUMBER, thefts=3), NUMBER)
+
+
+TESTS = [
+    turns_at_an_rtmutex_are_counted, turns_at_a_lock_that_is_an_rtmutex_are_counted,
+    one_turn_is_allowed_to_who_came_first, count_begins_afresh_with_each_wait,
+    mutex_stolen_eight_times_is_counted, mutex_stolen_seven_times_is_silent,
+    rtmutex_that_is_stolen_passes_no_tracepoint,
+    rwsem_stolen_eight_times_counts_no_more, rwsem_stolen_seven_times_is_silent,
+    pthread_mutex_found_taken_eight_times_is_counted,
+    pthread_mutex_found_taken_seven_times_is_silent,
+    pthread_mutex_stolen_meanwhile_counts_once,
+]
+
+
+if __name__ == "__main__":
+    run([(test.__name__, test) for test in TESTS], need_both)
