@@ -106,7 +106,7 @@ demo:
 mutate:
 	selftests/vm/setup $(KERNEL)
 	out=$$(selftests/vm/build native) && "$$out/selftests/unit/mutate.sh"
-	selftests/vm/run --kernel $(KERNEL) --timeout 3000 -- '"$$GRIDLOCK_BUILD/selftests/mutate.sh"'
+	TESTS=mutants.py selftests/check $(KERNEL)
 
 soak:
 	selftests/vm/run --kernel $(KERNEL) --timeout $$(($(SECONDS) * 2 + 600)) -- \
