@@ -41,6 +41,13 @@ static struct gl_episode *episodes;
  */
 static u64 takers[GL_TAKERS];
 
+/*
+ * Of files whose lock is waited for, by hash: upper half of the file's number, and how
+ * often it was given since. Two that share a place, or two processors that add to it at
+ * once, make it less than it was.
+ */
+static u64 givings[GL_TAKERS];
+
 /**
  * gl_episodes_init() - allocate an empty table
  *
@@ -86,6 +93,7 @@ void gl_episodes_clear(void)
 {
 	memset(episodes, 0, array_size(GL_EPISODES, sizeof(*episodes)));
 	memset(takers, 0, sizeof(takers));
+	memset(givings, 0, sizeof(givings));
 }
 
 static __always_inline u32 home_of(u64 task, u64 uaddr)
@@ -133,14 +141,21 @@ static __always_inline struct gl_episode *claim(u64 uaddr)
 		e->nr_overtaken = 0;
 		e->nr_timeouts = 0;
 		e->nr_had = 0;
+		e->timer = NULL;
 		e->woke = GL_WOKE_NOT;
-		e->by_tid = 0;
+		e->nr_passed = 0;
 		/* Release: pairs with the acquire in gl_episodes_read(). */
 		smp_store_release(&e->uaddr, uaddr);
 		return e;
 	}
 	gl_event_inc(GL_EVENT_LOST_NO_EPISODE);
 	return NULL;
+}
+
+static __always_inline void was_overtaken(struct gl_episode *e)
+{
+	WRITE_ONCE(e->nr_overtaken, e->nr_overtaken + 1);
+	WRITE_ONCE(e->nr_passed, e->nr_passed + 1);
 }
 
 /**
@@ -160,7 +175,7 @@ notrace void gl_episode_sleep(u64 uaddr, const struct hrtimer_sleeper *timer)
 	if (!e->since_ns)
 		WRITE_ONCE(e->since_ns, ktime_get_mono_fast_ns());
 	else if (e->woke == GL_WOKE_WOKEN)
-		WRITE_ONCE(e->nr_overtaken, e->nr_overtaken + 1);
+		was_overtaken(e);
 	e->woke = GL_WOKE_NOT;
 	e->timer = timer;
 }
@@ -239,15 +254,19 @@ static __always_inline u32 taker_tid(void)
 
 static __always_inline void was_given(u64 file, u64 part)
 {
-	u64 *taker = &takers[hash_64(part, ilog2(GL_TAKERS))];
+	u32 place = hash_64(part, ilog2(GL_TAKERS));
+	u64 given = READ_ONCE(givings[place]);
 	struct gl_episode *e = find(file);
 
-	if (READ_ONCE(*taker) >> 32 == part >> 32)
-		WRITE_ONCE(*taker, (part >> 32) << 32 | taker_tid());
+	if (READ_ONCE(takers[place]) >> 32 == part >> 32)
+		WRITE_ONCE(takers[place], (part >> 32) << 32 | taker_tid());
+	if (given >> 32 == part >> 32)
+		WRITE_ONCE(givings[place], (part >> 32) << 32 | (u32)(given + 1));
 	if (!e)
 		return;
 	WRITE_ONCE(e->by_tid, 0);
 	WRITE_ONCE(e->since_ns, 0);
+	WRITE_ONCE(e->nr_overtaken, 0);
 	WRITE_ONCE(e->nr_had, e->nr_had + 1);
 }
 
@@ -269,6 +288,45 @@ static __always_inline void was_refused(u64 file, u64 part)
 	WRITE_ONCE(e->nr_timeouts, e->nr_timeouts + 1);
 }
 
+static __always_inline u64 part_of(u64 file, u64 range)
+{
+	return file + hash_64(range, 63);
+}
+
+/**
+ * gl_episode_blocked() - the current task begins to wait for the lock of a file, or
+ * was woken and waits on
+ * @res: the lock
+ * @range: as for gl_episode_tried()
+ * @begin_ns: when the wait began; ns, CLOCK_MONOTONIC
+ *
+ * It is woken when the lock is let go of. If it was given to somebody by the time the
+ * task tries again, that one was served past it. A lock that is given to who has it
+ * already counts as well, but once at most each time that somebody lets go.
+ *
+ * Context: as gl_episode_sleep().
+ */
+notrace void gl_episode_blocked(const struct gl_resource *res, u64 range, u64 begin_ns)
+{
+	u64 file = file_number(res), part = part_of(file, range);
+	u64 *giving = &givings[hash_64(part, ilog2(GL_TAKERS))], given = READ_ONCE(*giving);
+	struct gl_episode *e = find(file) ?: claim(file);
+
+	if (given >> 32 != part >> 32) {
+		given = (part >> 32) << 32;
+		WRITE_ONCE(*giving, given);
+	}
+	if (!e)
+		return;
+	if (e->since_ns != begin_ns) {
+		WRITE_ONCE(e->since_ns, begin_ns);
+		WRITE_ONCE(e->nr_overtaken, 0);
+	} else if (e->seen_given >> 32 == given >> 32 && e->seen_given != given) {
+		was_overtaken(e);
+	}
+	e->seen_given = given;
+}
+
 /**
  * gl_episode_tried() - the current task has tried to take the lock of a file
  * @res: the lock
@@ -282,7 +340,7 @@ static __always_inline void was_refused(u64 file, u64 part)
  */
 notrace void gl_episode_tried(const struct gl_resource *res, u64 range, int ret)
 {
-	u64 file = file_number(res), part = file + hash_64(range, 63);
+	u64 file = file_number(res), part = part_of(file, range);
 
 	if (ret)
 		was_refused(file, part);
@@ -348,6 +406,7 @@ bool gl_episodes_read(u32 idx, struct gl_episode *copy)
 	copy->nr_overtaken = READ_ONCE(e->nr_overtaken);
 	copy->nr_timeouts = READ_ONCE(e->nr_timeouts);
 	copy->nr_had = READ_ONCE(e->nr_had);
-	copy->by_tid = READ_ONCE(e->by_tid);
+	copy->nr_passed = READ_ONCE(e->nr_passed);
+	copy->by_tid = gl_episode_is_of_file(copy) ? READ_ONCE(e->by_tid) : 0;
 	return true;
 }

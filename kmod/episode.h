@@ -39,13 +39,23 @@ struct gl_episode {
 	u64 uaddr;
 	/** @start_ns: the task's start time; ns since boot */
 	u64 start_ns;
-	/** @since_ns: first wait since it last had the lock; ns, CLOCK_MONOTONIC; 0: none */
+	/**
+	 * @since_ns: first wait since it last had the lock; file lock: begin of the
+	 * latest wait, or first refusal; ns, CLOCK_MONOTONIC; 0: none
+	 */
 	u64 since_ns;
-	/** @timer: of the latest wait, on the task's own stack while that lasts; NULL: none */
-	const struct hrtimer_sleeper *timer;
+	union {
+		/** @timer: of the latest wait, on the task's own stack; NULL: none */
+		const struct hrtimer_sleeper *timer;
+		/** @seen_given: file lock: how often it had been given when the task last tried */
+		u64 seen_given;
+	};
 	/** @tid: the task, in the initial PID namespace */
 	s32 tid;
-	/** @nr_overtaken: since @since_ns: woken, and asleep again without having had it */
+	/**
+	 * @nr_overtaken: since @since_ns: woken, and asleep again without having had it;
+	 * file lock: and it was given to others meanwhile
+	 */
 	u32 nr_overtaken;
 	/** @nr_timeouts: waits that ended by their timeout; file lock: refusals */
 	u32 nr_timeouts;
@@ -54,11 +64,21 @@ struct gl_episode {
 	 * file lock: times that it was given it
 	 */
 	u32 nr_had;
-	/** @woke: GL_WOKE_* */
-	u32 woke;
-	/** @by_tid: file lock: who was given it last, at the latest refusal; 0: unknown */
-	s32 by_tid;
+	union {
+		/** @woke: GL_WOKE_* */
+		u32 woke;
+		/** @by_tid: file lock: who was given it last, at the latest refusal; 0: unknown */
+		s32 by_tid;
+	};
+	/** @nr_passed: as @nr_overtaken, in all episodes so far */
+	u32 nr_passed;
 };
+
+/** gl_episode_is_of_file() - is it about a file lock? */
+static inline bool gl_episode_is_of_file(const struct gl_episode *e)
+{
+	return e->uaddr & GL_EPISODE_FILE;
+}
 
 extern bool gl_episodes_on;
 
@@ -72,6 +92,7 @@ bool gl_episodes_read(u32 idx, struct gl_episode *copy);
 void gl_episode_sleep(u64 uaddr, const struct hrtimer_sleeper *timer);
 void gl_episode_wake(u64 uaddr);
 void gl_episode_release(u64 uaddr);
+void gl_episode_blocked(const struct gl_resource *res, u64 range, u64 begin_ns);
 void gl_episode_tried(const struct gl_resource *res, u64 range, int ret);
 
 #endif /* _GL_EPISODE_H */

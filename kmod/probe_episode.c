@@ -111,9 +111,9 @@ static void show_rows(struct seq_file *m)
 
 	for (idx = 0; idx < GL_EPISODES; idx++)
 		if (gl_episodes_read(idx, &e))
-			seq_printf(m, "%d %llu 0x%llx %llu %u %u %u %d\n", e.tid, e.start_ns,
+			seq_printf(m, "%d %llu 0x%llx %llu %u %u %u %d %u\n", e.tid, e.start_ns,
 				   e.uaddr, e.since_ns, e.nr_overtaken, e.nr_timeouts, e.nr_had,
-				   e.by_tid);
+				   e.by_tid, e.nr_passed);
 }
 
 /**
@@ -131,7 +131,7 @@ int gl_episodes_show(struct seq_file *m)
 {
 	int err = 0;
 
-	seq_puts(m, "tid start_ns uaddr since_ns overtaken timeouts had by\n");
+	seq_puts(m, "tid start_ns uaddr since_ns overtaken timeouts had by passed\n");
 	mutex_lock(&lease_mutex);
 	if (is_attached && !gl_episodes_on)
 		err = arm();

@@ -125,18 +125,41 @@ static __always_inline void on_unlock(struct gl_cpu *cpu)
 		gl_wait_missed_file(cpu);
 }
 
+/* A number of the bytes that are locked. */
+static __always_inline u64 range_of(const struct gl_resource *res, const struct file_lock *fl)
+{
+	return res->kind == GL_KIND_FLOCK ? 0 : hash_64(fl->fl_start, 64) + fl->fl_end;
+}
+
+/* While somebody looks: how often others are served past a task that waits. */
+static __always_inline void note_blocked(const struct gl_resource *res,
+					 const struct file_lock *fl)
+{
+	u64 begin_ns = gl_wait_file_since();
+
+	if (begin_ns)
+		gl_episode_blocked(res, range_of(res, fl), begin_ns);
+}
+
 /* While somebody looks: how often a task gets what it tries to get, or not. */
 static __always_inline void note_attempt(const struct gl_resource *res,
 					 const struct file_lock *fl, int ret)
 {
-	u64 range = res->kind == GL_KIND_FLOCK ? 0 : hash_64(fl->fl_start, 64) + fl->fl_end;
-
 	if (ret && (current->flags & PF_KTHREAD || (ret != -EAGAIN && ret != -EDEADLK)))
 		return;
 	/* A network file system asks whether it could be had: nothing is taken. */
 	if (!ret && GL_FILELOCK_FLAGS(fl) & FL_ACCESS)
 		return;
-	gl_episode_tried(res, range, ret);
+	gl_episode_tried(res, range_of(res, fl), ret);
+}
+
+/* An attempt to take a lock goes on: the task sleeps till others let go of it. */
+static __always_inline void on_deferred(struct gl_cpu *cpu, const struct gl_resource *res,
+					const struct file_lock *fl)
+{
+	on_begin(cpu, res, GL_FILELOCK_TYPE(fl) == F_RDLCK ? GL_WAIT_SHARED : 0);
+	if (unlikely(READ_ONCE(gl_episodes_on)))
+		note_blocked(res, fl);
 }
 
 /* An attempt to take a lock is over: it was taken, or refused. */
@@ -168,7 +191,7 @@ static __always_inline void on_attempt(struct gl_cpu *cpu, const struct inode *i
 	bool waits = gl_wait_in_file();
 
 	if (ret == FILE_LOCK_DEFERRED)
-		on_begin(cpu, &res, GL_FILELOCK_TYPE(fl) == F_RDLCK ? GL_WAIT_SHARED : 0);
+		on_deferred(cpu, &res, fl);
 	else if (GL_FILELOCK_TYPE(fl) != F_UNLCK)
 		on_outcome(cpu, &res, fl, waits, ret);
 	else if (waits)

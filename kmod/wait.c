@@ -413,6 +413,20 @@ notrace bool gl_wait_in_file(void)
 }
 
 /**
+ * gl_wait_file_since() - when the current task's wait for a file lock or lease began
+ *
+ * Context: task, preemption disabled, inside gl_cpu_enter().
+ *
+ * Return: ns, CLOCK_MONOTONIC; 0: none is recorded.
+ */
+notrace u64 gl_wait_file_since(void)
+{
+	const struct gl_slot *slot = find_file();
+
+	return slot ? slot->begin_ns : 0;
+}
+
+/**
  * gl_wait_missed_file() - a wait for a file lock or lease is over, unseen
  * @cpu: this CPU
  *

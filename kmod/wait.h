@@ -26,6 +26,7 @@ bool gl_wait_end_futex(struct gl_cpu *cpu, int ret);
 
 void gl_wait_begin_file(struct gl_cpu *cpu, const struct gl_resource *res, u16 flags);
 bool gl_wait_in_file(void);
+u64 gl_wait_file_since(void);
 void gl_wait_missed_file(struct gl_cpu *cpu);
 bool gl_wait_end_file(struct gl_cpu *cpu, const struct gl_resource *res, int ret);
 

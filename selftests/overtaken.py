@@ -190,29 +190,130 @@ def rwsem_stolen_seven_times_is_silent():
     stolen("rwsem-w", lambda p: steal(p, "rwsem-w", NUMBER - 1), 0)
 
 
-def looks_in_vain(number, thefts=1):
-    """At a pthread mutex the waiter itself finds, each time it runs, that it was passed."""
+def looks_in_vain(lock, number, thefts=1):
+    """The waiter itself finds, each time it runs, that it was passed."""
     def act(p):
         for _ in range(number):
-            steal(p, "shm", thefts)
+            steal(p, lock, thefts)
     return act
 
 
 @same_everywhere
 def pthread_mutex_found_taken_eight_times_is_counted():
-    stolen("shm", looks_in_vain(NUMBER), NUMBER)
+    stolen("shm", looks_in_vain("shm", NUMBER), NUMBER)
 
 
 @same_everywhere
 def pthread_mutex_found_taken_seven_times_is_silent():
-    stolen("shm", looks_in_vain(NUMBER - 1), 0)
+    stolen("shm", looks_in_vain("shm", NUMBER - 1), 0)
 
 
 @same_everywhere
 def pthread_mutex_stolen_meanwhile_counts_once():
     """Between two looks of the waiter it takes no system call: a lower bound."""
-    stolen("shm", looks_in_vain(NUMBER - 1, thefts=3), 0)
-    stolen("shm", looks_in_vain(NUMBER, thefts=3), NUMBER)
+    stolen("shm", looks_in_vain("shm", NUMBER - 1, thefts=3), 0)
+    stolen("shm", looks_in_vain("shm", NUMBER, thefts=3), NUMBER)
+
+
+def file_lock_found_taken_eight_times_is_counted():
+    stolen("flock", looks_in_vain("flock", NUMBER), NUMBER)
+
+
+def file_lock_found_taken_seven_times_is_silent():
+    stolen("flock", looks_in_vain("flock", NUMBER - 1), 0)
+
+
+@same_everywhere
+def file_lock_let_go_of_in_vain_is_silent():
+    """The waiter is woken by one reader after the other; none of them was given the lock
+    since it waits.
+    """
+    readers = [f"r{i}" for i in range(NUMBER + 1)]
+    with Puppets("polite", *readers) as p, Counters(NUMBER) as counters:
+        for name in readers:
+            p[name].do("lock flock-r 0")
+        counters.looked()
+        p["polite"].begin_wait("lock flock 0")
+        for name in readers[1:]:
+            p[name].do("unlock flock 0")
+            wait_until(p["polite"].asleep, "the polite one waits on")
+        counters.expect(p, {})
+
+
+@same_everywhere
+def readers_that_come_past_a_writer_are_counted():
+    """Two that read in turn, so that one of them always does: it is let in by neither."""
+    with Puppets("one", "two", "polite") as p, Counters(NUMBER) as counters:
+        p["one"].do("lock flock-r 0")
+        counters.looked()
+        p["polite"].begin_wait("lock flock 0")
+        counters.looked()
+        has, comes = "one", "two"
+        for number in range(NUMBER):
+            before = switches(p["polite"].tid)
+            p[comes].do("lock flock-r 0")
+            p[has].do("unlock flock 0")
+            wait_until(lambda before=before: switches(p["polite"].tid) > before and
+                       p["polite"].asleep(), "the polite one looked in vain")
+            has, comes = comes, has
+            if number == NUMBER - 2:
+                counters.expect(p, {})
+        counters.expect(p, {"polite": NUMBER})
+
+
+# --- one that always asks is let in now and then: its share goes by turns ---
+
+# Rounds that a watch looks for before it may say so, and then some.
+ROUNDS = 16
+
+
+def let_in(p, lock):
+    p["greedy"].do(f"unlock {lock} 0")
+    p["polite"].answer()
+    p["greedy"].begin_wait(f"lock {lock} 0")
+    p["polite"].do(f"unlock {lock} 0")
+    p["greedy"].answer()
+    p["polite"].begin_wait(f"lock {lock} 0")
+
+
+def asks_always(lock, passed, rounds):
+    """After each look it is let in once and passed over so often. No single wait lasts
+    long enough to be told. Return: the finding about it, None in so many rounds.
+    """
+    with Puppets("greedy", "polite") as p, Watch("--json", "--starvation", "3") as watch:
+        p["greedy"].do("cpu 0", "policy rr 50", f"lock {lock} 0")
+        p["polite"].do("cpu 0")
+        p["polite"].begin_wait(f"lock {lock} 0")
+        for _ in range(rounds):
+            pass_looks(watch.process.pid, watch.resting, "watch", 1)
+            let_in(p, lock)
+            looks_in_vain(lock, passed)(p)
+            while watch.rest or select.select([watch.process.stdout], [], [], 0)[0]:
+                event = watch.event()
+                told = event["finding"] if event["event"] == "begin" else {"type": "", "tasks": []}
+                if (told["type"] == "starvation" and
+                        [task["tid"] for task in told["tasks"]] == [p["polite"].tid]):
+                    return told
+    return None
+
+
+def gets_little(lock, verdict):
+    """Of two, less than a sixteenth of the turns is less than an eighth of the fair share."""
+    told = asks_always(lock, 18, 5 * ROUNDS)
+    claim(told, "it is not told")
+    claim(told["verdict"] == verdict, f"the verdict is {told['verdict']}")
+    claim(0 < told["share"] < 1 / 16 and told["fair_share"] == 0.5, f"{told}")
+    told = asks_always(lock, 6, ROUNDS)
+    claim(not told, f"of one that has one turn in seven it is told: {told}")
+
+
+@same_everywhere
+def one_that_always_asks_for_a_mutex_and_gets_little_is_starvation():
+    gets_little("shm", "likely")
+
+
+def one_that_always_asks_for_a_file_and_gets_little_is_starvation():
+    gets_little("flock", "confirmed")
 
 
 TESTS = [
@@ -224,6 +325,10 @@ TESTS = [
     pthread_mutex_found_taken_eight_times_is_counted,
     pthread_mutex_found_taken_seven_times_is_silent,
     pthread_mutex_stolen_meanwhile_counts_once,
+    file_lock_found_taken_eight_times_is_counted, file_lock_found_taken_seven_times_is_silent,
+    file_lock_let_go_of_in_vain_is_silent, readers_that_come_past_a_writer_are_counted,
+    one_that_always_asks_for_a_mutex_and_gets_little_is_starvation,
+    one_that_always_asks_for_a_file_and_gets_little_is_starvation,
 ]
 
 

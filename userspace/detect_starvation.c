@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * detect_starvation - a task that waits on and on for a lock that is given to
- * others all the while.
+ * others all the while; or that is found asking for it whenever somebody looks, and
+ * gets far less of it than the others.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,38 +11,48 @@
 #include "window.h"
 #include "xalloc.h"
 
-/** struct hunger - one long wait, or many in one episode, and what happened meanwhile */
+/* Looks in a row that must find a task asking. */
+#define LEAST_LOOKS	8
+
+/* What it gets is too little below one part in so many of its fair share. */
+#define UNFAIR		8
+
+/** struct hunger - one long wait, or many of those who ask, and what happened meanwhile */
 struct hunger {
 	const struct wait *wait;
-	const struct wait_series *series;
+	const struct window_others *others;
 	uint64_t since_ns;
-	uint64_t length_ns;
 	/** @overtaken: times the lock was given to others past this waiter, at least */
 	uint64_t overtaken;
+	/** @had: times that it had the lock itself, as far as these were seen */
+	uint64_t had;
+	/** @had_unseen: there may be more of them */
+	bool had_unseen;
 };
 
 static uint64_t overtaken(const struct wait_series *s)
 {
-	if (s->episode_ns)
-		return s->nr_passed;
-	return s->hands_known && s->nr_hands > s->nr_ahead ? s->nr_hands - s->nr_ahead : 0;
+	uint64_t nr = s->episode_ns ? s->nr_passed : s->hands_known ? s->nr_hands : 0;
+
+	return nr > s->nr_ahead ? nr - s->nr_ahead : 0;
 }
 
-static bool read_hunger(const struct world *w, uint32_t task, struct hunger *ret)
+/* Is it one wait, or one episode of many in vain, that is too long? */
+static bool waits_long(const struct world *w, const struct wait *wait,
+		       const struct limits *limits, struct hunger *ret)
 {
-	const struct wait *wait;
+	const struct wait_series *s = window_wait(w->window, w, wait->task);
 
-	if (w->tasks[task].wait == NO_INDEX)
+	if (!s || !wait->begin_ns || wait->begin_ns > w->taken_ns)
 		return false;
-	wait = &w->waits[w->tasks[task].wait];
-	ret->series = window_wait(w->window, w, task);
-	if (!ret->series || !wait->begin_ns || wait->begin_ns > w->taken_ns)
-		return false;
-	ret->wait = wait;
-	ret->since_ns = ret->series->episode_ns ? ret->series->episode_ns : wait->begin_ns;
-	ret->length_ns = w->taken_ns - ret->since_ns;
-	ret->overtaken = overtaken(ret->series);
-	return true;
+	*ret = (struct hunger){
+		.wait = wait,
+		.others = &s->others,
+		.since_ns = s->episode_ns ? s->episode_ns : wait->begin_ns,
+		.overtaken = overtaken(s),
+	};
+	return w->taken_ns - ret->since_ns >= limits->starvation_ns &&
+	       ret->overtaken >= limits->overtaken;
 }
 
 static uint32_t count_waiters(const struct world *w, const char *id)
@@ -68,10 +79,10 @@ static double jain(const struct window_others *others, uint32_t nr)
 	return squares > 0 ? sum * sum / (nr * squares) : 0;
 }
 
-/* Those who were seen to hold the lock and do not wait for it just now. */
+/* Those who wait for the lock, and those who were seen to hold it and do not wait now. */
 static uint32_t count_askers(const struct world *w, const struct hunger *e)
 {
-	const struct window_others *others = &e->series->others;
+	const struct window_others *others = e->others;
 	uint32_t nr = count_waiters(w, e->wait->id);
 
 	for (uint32_t i = 0; i < others->nr; i++) {
@@ -84,10 +95,37 @@ static uint32_t count_askers(const struct world *w, const struct hunger *e)
 	return nr;
 }
 
+static double share(const struct hunger *e)
+{
+	return e->had ? (double)e->had / (e->had + e->overtaken) : 0;
+}
+
+/* Does it ask all the time, and get far less than its part? */
+static bool gets_little(const struct world *w, const struct wait *wait,
+			const struct limits *limits, struct hunger *ret)
+{
+	const struct ask_series *s = window_ask(w->window, w, wait->task);
+	uint32_t nr;
+
+	if (!s || s->nr_looks < LEAST_LOOKS || w->taken_ns - s->since_ns < limits->starvation_ns)
+		return false;
+	*ret = (struct hunger){
+		.wait = wait,
+		.others = &s->others,
+		.since_ns = s->since_ns,
+		.overtaken = s->nr_passed - s->first_passed,
+		.had = s->nr_had - s->first_had,
+		.had_unseen = !s->exact,
+	};
+	/* Others were served, though none of them may have been seen. */
+	nr = count_askers(w, ret);
+	return ret->overtaken >= limits->overtaken && share(ret) * UNFAIR * (nr < 2 ? 2 : nr) < 1;
+}
+
 static void add(const struct world *w, const struct hunger *e, struct findings *found)
 {
 	struct finding *f = findings_add(found, FINDING_STARVATION);
-	const struct window_others *others = &e->series->others;
+	const struct window_others *others = e->others;
 	uint32_t nr = count_askers(w, e);
 
 	*vec_push(f->tasks, f->nr_tasks) = e->wait->task;
@@ -101,9 +139,11 @@ static void add(const struct world *w, const struct hunger *e, struct findings *
 	}
 	finding_add_fact(f, "overtaken", UNIT_COUNT, e->overtaken);
 	/* Within one wait nothing is got. */
-	finding_add_fact(f, "share", UNIT_RATIO, 0);
+	finding_add_fact(f, "share", UNIT_RATIO, share(e));
 	finding_add_fact(f, "fair_share", UNIT_RATIO, nr ? 1.0 / nr : 0);
 	finding_add_fact(f, "jain_index", UNIT_RATIO, nr ? jain(others, nr) : 0);
+	if (e->had_unseen)
+		finding_cap(f, VERDICT_LIKELY, "a lock that is taken without waiting is not seen");
 }
 
 static void find(const struct world *w, const struct graph *g, const struct limits *limits,
@@ -116,11 +156,12 @@ static void find(const struct world *w, const struct graph *g, const struct limi
 		return;
 	explained = xcalloc(w->nr_tasks, sizeof(*explained));
 	findings_mark(found, NR_FINDING_TYPES, true, explained);
-	for (uint32_t t = 0; t < w->nr_tasks; t++) {
+	for (uint32_t i = 0; i < w->nr_waits; i++) {
+		const struct wait *wait = &w->waits[i];
 		struct hunger e;
 
-		if (!explained[t] && read_hunger(w, t, &e) &&
-		    e.length_ns >= limits->starvation_ns && e.overtaken >= limits->overtaken)
+		if (!explained[wait->task] && (waits_long(w, wait, limits, &e) ||
+					       gets_little(w, wait, limits, &e)))
 			add(w, &e, found);
 	}
 	free(explained);

@@ -27,12 +27,12 @@ void episodes_parse(const char *text, struct episodes *ret)
 
 	*ret = (struct episodes){ 0 };
 	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
-		unsigned long long start_ns, uaddr, since_ns, overtaken, timeouts, had;
+		unsigned long long start_ns, uaddr, since_ns, overtaken, timeouts, had, passed = 0;
 		int tid, by = 0;
 
 		line += *line == '\n';
-		if (sscanf(line, "%d %llu %llx %llu %llu %llu %llu %d", &tid, &start_ns, &uaddr,
-			   &since_ns, &overtaken, &timeouts, &had, &by) < 7)
+		if (sscanf(line, "%d %llu %llx %llu %llu %llu %llu %d %llu", &tid, &start_ns,
+			   &uaddr, &since_ns, &overtaken, &timeouts, &had, &by, &passed) < 7)
 			continue;
 		*vec_push(ret->episode, ret->nr) = (struct episode){
 			.tid = tid,
@@ -40,6 +40,7 @@ void episodes_parse(const char *text, struct episodes *ret)
 			.uaddr = uaddr,
 			.since_ns = since_ns,
 			.nr_overtaken = overtaken,
+			.nr_passed = passed,
 			.nr_timeouts = timeouts,
 			.nr_had = had,
 			.exact = uaddr & FILE_BIT,
@@ -80,6 +81,25 @@ const struct episode *episodes_find(const struct episodes *episodes, pid_t tid, 
 
 	return episodes->nr_sorted ? bsearch(&key, episodes->episode, episodes->nr_sorted,
 					     sizeof(key), compare) : NULL;
+}
+
+const struct episode *episodes_of_wait(const struct episodes *episodes, pid_t tid,
+				       uint64_t begin_ns)
+{
+	uint32_t low = 0, high = episodes->nr_sorted;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (episodes->episode[mid].tid < tid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < episodes->nr_sorted && episodes->episode[low].tid == tid; low++)
+		if (episodes->episode[low].exact && episodes->episode[low].since_ns == begin_ns)
+			return &episodes->episode[low];
+	return NULL;
 }
 
 struct episode *episodes_get(struct episodes *episodes, pid_t tid, uint64_t uaddr)

@@ -17,10 +17,15 @@ struct episode {
 	uint64_t start_ticks;
 	/** @uaddr: address of the word in its memory; file lock: a number above all of them */
 	uint64_t uaddr;
-	/** @since_ns: first wait since it last had the lock; ns CLOCK_MONOTONIC; 0: none */
+	/**
+	 * @since_ns: first wait since it last had the lock; file lock: begin of the wait,
+	 * or first refusal; ns CLOCK_MONOTONIC; 0: none
+	 */
 	uint64_t since_ns;
 	/** @nr_overtaken: since then: woken, and asleep again without having had it */
 	uint64_t nr_overtaken;
+	/** @nr_passed: the same, in all episodes so far */
+	uint64_t nr_passed;
 	/** @nr_timeouts: waits that ended by their timeout, so far */
 	uint64_t nr_timeouts;
 	/** @nr_had: times that it had the lock after a wait, so far */
@@ -54,5 +59,9 @@ void episodes_sort(struct episodes *episodes);
 
 /** episodes_find() - of this thread and address, or NULL */
 const struct episode *episodes_find(const struct episodes *episodes, pid_t tid, uint64_t uaddr);
+
+/** episodes_of_wait() - of a thread that waits for a file lock since @begin_ns, or NULL */
+const struct episode *episodes_of_wait(const struct episodes *episodes, pid_t tid,
+				       uint64_t begin_ns);
 
 #endif /* EPISODES_H */

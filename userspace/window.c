@@ -33,6 +33,7 @@ void window_free(struct window *win)
 		return;
 	drop_runners(win);
 	window_drop_waits(win);
+	window_drop_asks(win);
 	window_drop_retries(win);
 	window_drop_orders(win);
 	free(win);
@@ -195,6 +196,7 @@ void window_add(struct window *win, const struct world *w, const struct snapshot
 	/* Identities of another load of the module mean nothing to this one. */
 	if (load_id != win->load_id) {
 		window_drop_waits(win);
+		window_drop_asks(win);
 		window_drop_retries(win);
 		window_drop_orders(win);
 	}
@@ -203,6 +205,7 @@ void window_add(struct window *win, const struct world *w, const struct snapshot
 	win->nr_looks++;
 	window_add_runners(win, w, passed_ns);
 	window_add_waits(win, w, locks, episodes);
+	window_add_asks(win, w, episodes);
 	window_add_retries(win, w, episodes);
 	window_add_orders(win, w);
 }

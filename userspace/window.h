@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct episode;
 struct episodes;
 struct gl_wait_record;
 struct lens;
@@ -103,6 +104,27 @@ struct wait_series {
 	struct window_others others;
 };
 
+/** struct ask_series - a task that every look since @since_ns found waiting for one lock */
+struct ask_series {
+	struct window_task task;
+	/** @uaddr: the futex, in its memory; file lock: as in struct episode */
+	uint64_t uaddr;
+	/** @since_ns: the first of these looks; ns CLOCK_MONOTONIC */
+	uint64_t since_ns;
+	/** @nr_looks: how many there were */
+	uint32_t nr_looks;
+	/** @first_had: times it had had it by then, and @nr_had by now */
+	uint64_t first_had;
+	uint64_t nr_had;
+	/** @first_passed: times it had been passed over by then, and @nr_passed by now */
+	uint64_t first_passed;
+	uint64_t nr_passed;
+	/** @exact: each time that it had it is counted, not only those after a wait */
+	bool exact;
+	/** @others: who held it at the looks since then */
+	struct window_others others;
+};
+
 /** struct retry_series - a task that does not get a futex or file lock, and comes back */
 struct retry_series {
 	struct window_task task;
@@ -161,6 +183,9 @@ struct window {
 	/** @retries: [nr_retries] by tid and address */
 	struct retry_series *retries;
 	uint32_t nr_retries;
+	/** @asks: [nr_asks] by tid */
+	struct ask_series *asks;
+	uint32_t nr_asks;
 	/** @orders: [nr_orders] as first seen */
 	struct order *orders;
 	uint32_t nr_orders;
@@ -203,6 +228,14 @@ const struct runner_series *window_runner(const struct window *win, const struct
 const struct wait_series *window_wait(const struct window *win, const struct world *w,
 				      uint32_t task);
 
+/** window_ask() - the series of @task of @w as asking for what it waits for, or NULL */
+const struct ask_series *window_ask(const struct window *win, const struct world *w,
+				    uint32_t task);
+
+/** window_episode() - the module's count of @wait and those before it for the lock; NULL */
+const struct episode *window_episode(const struct world *w, const struct wait *wait,
+				     const struct episodes *episodes);
+
 /** window_sure_holder() - the one task that certainly holds it, not the waiter; NO_INDEX */
 uint32_t window_sure_holder(const struct world *w, const struct wait *wait);
 
@@ -226,10 +259,12 @@ void window_others_add(struct window_others *others, const struct window_task *t
 void window_add_runners(struct window *win, const struct world *w, uint64_t passed_ns);
 void window_add_waits(struct window *win, const struct world *w, const struct snapshot *locks,
 		      const struct episodes *episodes);
+void window_add_asks(struct window *win, const struct world *w, const struct episodes *episodes);
 void window_add_retries(struct window *win, const struct world *w,
 			const struct episodes *episodes);
 void window_add_orders(struct window *win, const struct world *w);
 void window_drop_waits(struct window *win);
+void window_drop_asks(struct window *win);
 void window_drop_retries(struct window *win);
 void window_drop_orders(struct window *win);
 

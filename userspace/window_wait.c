@@ -115,6 +115,12 @@ static bool counts_hands(const struct gl_wait_record *row)
 	return row && row->kind < GL_KIND_FUTEX;
 }
 
+/* A lease is taken away by the kernel in the end. */
+static bool is_file_lock(const struct gl_wait_record *row)
+{
+	return row->kind == GL_KIND_FLOCK || row->kind == GL_KIND_POSIX || row->kind == GL_KIND_OFD;
+}
+
 /** struct queues - the rows of a look by lock, and within one by age */
 struct queues {
 	const struct gl_wait_record *rows;
@@ -142,7 +148,7 @@ static struct queues sort_queues(const struct snapshot *snap)
 		return q;
 	q.rows = snap->waits;
 	for (size_t i = 0; i < snap->nr; i++)
-		if (counts_hands(&snap->waits[i]))
+		if (counts_hands(&snap->waits[i]) || is_file_lock(&snap->waits[i]))
 			*vec_push(q.at, q.nr) = i;
 	if (q.nr)
 		qsort_r(q.at, q.nr, sizeof(*q.at), compare_rows, snap->waits);
@@ -189,25 +195,37 @@ static void count_hands(struct window *win, struct wait_series *s,
 	s->nr_hands = lock->nr_taken - s->first_hands;
 }
 
+const struct episode *window_episode(const struct world *w, const struct wait *wait,
+				     const struct episodes *episodes)
+{
+	const struct gl_wait_record *row = window_row(w, wait);
+	const struct task *t = &w->tasks[wait->task];
+	const struct episode *e = NULL;
+
+	if (!episodes || !row)
+		return NULL;
+	if (row->kind == GL_KIND_FUTEX && wait->comes_back)
+		e = episodes_find(episodes, t->tid, row->res_addr);
+	else if (is_file_lock(row))
+		e = episodes_of_wait(episodes, t->tid, row->begin_ns);
+	return e && e->start_ticks == t->start_ticks ? e : NULL;
+}
+
 /*
  * The episode that the wait is part of; NULL: none is known. It was read after
  * the waits, and it began before this one: so it is not over since. The first
- * wait of an episode is not yet one of many.
+ * wait of an episode is not yet one of many. For a file lock it is but one, in
+ * which the task may be woken many times.
  */
 static const struct episode *episode_of(const struct world *w, const struct wait *wait,
 					const struct gl_wait_record *row,
 					const struct episodes *episodes)
 {
-	const struct task *t = &w->tasks[wait->task];
-	const struct episode *e;
+	const struct episode *e = window_episode(w, wait, episodes);
 
-	if (!episodes || !row || row->kind != GL_KIND_FUTEX || !wait->comes_back)
-		return NULL;
-	e = episodes_find(episodes, t->tid, row->res_addr);
-	if (!e || e->start_ticks != t->start_ticks || !e->since_ns ||
-	    e->since_ns >= row->begin_ns)
-		return NULL;
-	return e;
+	if (!e || e->exact)
+		return e;
+	return e->since_ns && e->since_ns < row->begin_ns ? e : NULL;
 }
 
 /*
@@ -219,7 +237,7 @@ static bool continues(const struct wait_series *old, const struct wait *wait,
 {
 	if (!old || strcmp(old->id, wait->id))
 		return false;
-	return old->gen == wait->gen || (e && old->since_ns > e->since_ns);
+	return old->gen == wait->gen || (e && !e->exact && old->since_ns > e->since_ns);
 }
 
 static void note_holder(struct wait_series *s, const struct world *w, const struct wait *wait)
@@ -257,7 +275,7 @@ static struct wait_series next_of(struct window *win, const struct world *w,
 		s.id = xstrdup(wait->id);
 		s.gen = wait->gen;
 		s.since_ns = win->now_ns;
-		if (counts_hands(row))
+		if (counts_hands(row) || (row && is_file_lock(row)))
 			s.nr_ahead = count_ahead(q, row);
 	}
 	s.episode_ns = e ? e->since_ns : 0;

@@ -183,7 +183,7 @@ struct gl_wait_record {
 	__u32 owner_state;
 	/** @task_state: the kernel's task state bits when the row was read */
 	__u32 task_state;
-	/** @nr_overtaken: zero; of futexes `episodes` tells it */
+	/** @nr_overtaken: zero; of futexes and file locks `episodes` tells it */
 	__u32 nr_overtaken;
 	/** @cpu: CPU of a spinning wait; else the last one of the task */
 	__u32 cpu;

@@ -8,7 +8,8 @@
  * FILE holds the locks that the puppets share; the first to come makes them. It
  * prints "ready", reads commands, one a line, and prints "done" after each:
  *
- *	lock KIND N, unlock KIND N	KIND: shm or pi (pthread mutexes), flock, or
+ *	lock KIND N, unlock KIND N	KIND: shm or pi (pthread mutexes), flock (to
+ *					share it: lock flock-r, unlock flock), or
  *					mutex, rwsem-w, rwsem-r, rtmutex, sem (kernel locks)
  *	relock KIND N [TIMES]		both at once, so many times (1) in one go, as one who
  *					does not let others in
@@ -119,6 +120,8 @@ static int take(const char *kind, unsigned int n)
 		return pthread_mutex_lock(&stage->pi[n]);
 	if (!strcmp(kind, "flock"))
 		return result(flock(open_lock_file(n), LOCK_EX));
+	if (!strcmp(kind, "flock-r"))
+		return result(flock(open_lock_file(n), LOCK_SH));
 	return kernel_command("lock", kind, n);
 }
 

@@ -55,6 +55,8 @@ rules() {
 		inversion.c|deadlocked threads are told there|s/ \&\& !all->explained\[index\]//
 		detect_nesting.c|two of many alike are asked|s/i < 2 || compare_locks(sorted\[i - 2\]/i < 1 || compare_locks(sorted[i - 1]/
 		detect_nesting.c|what is long ago is silent|s/if (all->w->taken_ns < .* \&\&$/if (/
+		detect_starvation.c|little is less than a fair share|s/share(ret) . UNFAIR . .* < 1;/true;/
+		detect_starvation.c|who came first is allowed a turn|s/nr - s->nr_ahead : 0;/nr : 0;/
 		lens_holds.c|locks of two processes are two|s/if (x->pid != y->pid)/if (false)/
 		lens_holds.c|the longest is told with its call|s/to->site = h->site;//
 		way_out.c|file locks end with their holder|/case GL_KIND_FLOCK:/d

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ask_test - who always asks for a lock and gets less than the others, and who waits
+ * for a file's lock while others are given it, in windows written by hand.
+ */
+#include <stdlib.h>
+
+#include "film.h"
+#include "kselftest_harness.h"
+#include "xalloc.h"
+
+/* --- starvation of one that asks all the time, and gets little --- */
+
+/** struct asks - how 1 fares with what 2 holds, at looks that all find it waiting */
+struct asks {
+	/** @passed, @had: between two looks */
+	uint32_t passed, had;
+	/** @nr_looks, @ms: so many, so far apart */
+	uint32_t nr_looks, ms;
+	/** @away_at: the look that does not find it waiting; 0: none */
+	uint32_t away_at;
+	/** @also: there is a third one that waits */
+	bool also;
+	/** @file: it is a lock of a file, of which each taking is counted */
+	bool file;
+};
+
+static char *say_asks(const struct asks *a)
+{
+	struct film film;
+	char *said;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < a->nr_looks; i++) {
+		bool away = a->away_at && i == a->away_at;
+		struct world *w = film_next(&film, away ? "1 2 a=2" : a->also ?
+					    "1>a 2 3>a a=2" : "1>a a=2", a->ms);
+		unsigned long long begin_ns = film.now_ns - MS_NS;
+		char *text = xasprintf("1 0 0x%llx %llu 1 0 %u 0 %u\n",
+				       a->file ? 1ULL << 63 : 0x1000ULL,
+				       a->file ? begin_ns : begin_ns - 1, 3 + i * a->had,
+				       5 + i * a->passed);
+
+		if (!away) {
+			wait_of(w, 1)->gen = 11 + i;
+			wait_of(w, 1)->begin_ns = begin_ns;
+			wait_of(w, 1)->comes_back = !a->file;
+			film_row(&film, 0, 1, 11 + i, begin_ns);
+			film.rows[0].kind = a->file ? GL_KIND_FLOCK : GL_KIND_FUTEX;
+			film.rows[0].res_addr = 0x1000;
+		}
+		film.episodes = text;
+		film_take_in(&film);
+		free(text);
+	}
+	said = say_findings(film.w);
+	film_end(&film);
+	return said;
+}
+
+/* At @nr_looks looks, @ms apart; of two, a sixteenth is an eighth of the fair share. */
+static char *say_passed(uint32_t passed, uint32_t nr_looks, uint32_t ms)
+{
+	struct asks asks = { .passed = passed, .had = 1, .nr_looks = nr_looks, .ms = ms };
+
+	return say_asks(&asks);
+}
+
+TEST(one_that_always_asks_and_gets_little_is_starvation)
+{
+	EXPECT_SAYS("starvation likely 1 by 2", say_passed(16, 8, 143));
+	EXPECT_SAYS("", say_passed(15, 8, 143));
+	EXPECT_SAYS("", say_passed(16, 7, 200));
+	EXPECT_SAYS("", say_passed(16, 8, 142));
+}
+
+TEST(fair_share_goes_by_how_many_ask)
+{
+	struct asks asks = { .had = 1, .nr_looks = 8, .ms = 143, .also = true };
+
+	asks.passed = 24;
+	EXPECT_SAYS("starvation likely 1 by 2", say_asks(&asks));
+	asks.passed = 22;
+	EXPECT_SAYS("", say_asks(&asks));
+}
+
+TEST(one_that_does_not_always_ask_is_silent)
+{
+	struct asks asks = { .passed = 16, .had = 1, .nr_looks = 12, .ms = 143 };
+
+	asks.away_at = 3;
+	EXPECT_SAYS("starvation likely 1 by 2", say_asks(&asks));
+	asks.away_at = 4;
+	EXPECT_SAYS("", say_asks(&asks));
+}
+
+TEST(each_turn_at_a_file_is_known)
+{
+	struct asks asks = { .had = 1, .nr_looks = 8, .ms = 143, .file = true };
+
+	asks.passed = 16;
+	EXPECT_SAYS("starvation confirmed 1 by 2", say_asks(&asks));
+	asks.passed = 15;
+	EXPECT_SAYS("", say_asks(&asks));
+}
+
+/* --- starvation in one wait, of a file's lock --- */
+
+/* 1 waits for 1 s, and 3 came @before it or after it; others had it @passed times. */
+static char *say_blocked(uint32_t passed, uint32_t ms, bool before)
+{
+	unsigned long long begin_ns = WORLD_NOW_NS + 4 * 250 * MS_NS - ms * MS_NS;
+	char *text = xasprintf("1 0 0x8000000000000001 %llu %u 0 0 0 %u\n", begin_ns, passed,
+			       passed);
+	struct film film;
+	char *said;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < 4; i++) {
+		struct world *w = film_next(&film, "1>a 2 3>a a=2", 250);
+		uint64_t other_ns = before ? begin_ns - MS_NS : begin_ns + MS_NS;
+
+		for (uint32_t tid = 1; tid <= 3; tid += 2) {
+			wait_of(w, tid)->gen = tid;
+			wait_of(w, tid)->begin_ns = tid == 1 ? begin_ns : other_ns;
+			film_row(&film, tid / 2, tid, tid, wait_of(w, tid)->begin_ns);
+			film.rows[tid / 2].kind = GL_KIND_FLOCK;
+		}
+		film.episodes = text;
+		film_take_in(&film);
+	}
+	free(text);
+	said = say_findings(film.w);
+	film_end(&film);
+	return said;
+}
+
+TEST(file_lock_given_to_others_eight_times_is_starvation)
+{
+	EXPECT_SAYS("starvation confirmed 1 by 2", say_blocked(8, 1000, false));
+	EXPECT_SAYS("", say_blocked(7, 1000, false));
+	EXPECT_SAYS("", say_blocked(8, 999, false));
+}
+
+TEST(who_came_first_to_a_file_is_allowed_a_turn)
+{
+	EXPECT_SAYS("", say_blocked(8, 1000, true));
+	EXPECT_SAYS("starvation confirmed 1 by 2", say_blocked(9, 1000, true));
+}
+
+TEST_HARNESS_MAIN
