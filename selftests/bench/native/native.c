@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * native - how long the module's probe path takes for one contention, a begin and its
+ * end, on this very processor: the files of the module as they are, with a little of
+ * the kernel around them (kernel.h). What the tracepoint itself and finding out the
+ * context cost is not in it.
+ *
+ *	native [PAIRS]		per row; default 2,000,000
+ *
+ * Prints a table in Markdown: ns of a pair, the timer's own cost taken off. The maximum
+ * is that of the machine: interrupts, and other machines on it, are in it.
+ */
+#include <stdio.h>
+#include <time.h>
+
+#include "../../../kmod/count.h"
+#include "../../../kmod/cpu.h"
+#include "../../../kmod/ended.h"
+#include "../../../kmod/event.h"
+#include "../../../kmod/group.h"
+#include "../../../kmod/owner.h"
+#include "../../../kmod/spin.h"
+#include "../../../kmod/tell.h"
+#include "../../../kmod/wait.h"
+
+#define FEW		10
+#define MANY		64000
+#define LOCK(n)		(0xffff888000000000ULL + 64ULL * (n))
+
+/* The longest pair that has a bucket of its own; ticks. */
+#define MOST_TICKS	(1 << 20)
+
+static struct task_struct task = { .start_boottime = 1, .pid = 1, .tgid = 1 };
+
+struct task_struct *current = &task;
+struct gl_cpu *gl_cpu_ptr;
+struct gl_events gl_events;
+u32 gl_nr_rows = GL_DEFAULT_MAX_LOCKS, gl_nr_groups = 16;
+u64 tsc_mult;
+bool gl_enabled = true, gl_by_owner, gl_grouping, gridlock_wait_end, gridlock_wait_lasts;
+unsigned long gl_trace_ns;
+
+void gl_owner_peek(u32 kind, u64 lock, s32 *tid, s32 *tgid)
+{
+}
+
+void gl_group_end(struct gl_cpu *cpu, const struct gl_ended *ended)
+{
+}
+
+void gl_group_reset(struct gl_cpu *cpu)
+{
+}
+
+void gl_tell_ended(const struct gl_ended *ended)
+{
+}
+
+/** struct load - a kind of contention, and how many locks and tasks there are */
+struct load {
+	const char *name;
+	bool sleeps;
+	u32 nr_locks, nr_tasks;
+	/** @stays: these wait all the while; the one that comes and goes is beside them */
+	u32 nr_stay;
+};
+
+static u32 hist[MOST_TICKS];
+
+static void pair(const struct load *load, u64 lock)
+{
+	struct gl_cpu *cpu = gl_this_cpu();
+
+	if (!gl_cpu_enter(cpu, GL_LEVEL_TASK))
+		abort();
+	if (load->sleeps)
+		gl_wait_begin(cpu, GL_KIND_MUTEX, lock, 0);
+	else
+		gl_spin_begin(cpu, GL_LEVEL_TASK, GL_KIND_SPINLOCK, lock);
+	gl_cpu_leave(cpu, GL_LEVEL_TASK);
+	if (!gl_cpu_enter(cpu, GL_LEVEL_TASK))
+		abort();
+	if (load->sleeps)
+		gl_wait_end(cpu, lock, 0);
+	else
+		gl_spin_end(cpu, GL_LEVEL_TASK, lock, 0);
+	gl_cpu_leave(cpu, GL_LEVEL_TASK);
+}
+
+static u64 ticks_of(const struct load *load, u64 lock)
+{
+	unsigned int aux;
+	u64 start;
+
+	_mm_lfence();
+	start = __rdtsc();
+	_mm_lfence();
+	if (load)
+		pair(load, lock);
+	return __rdtscp(&aux) - start;
+}
+
+static double ns(double ticks)
+{
+	return ticks * tsc_mult / 4294967296.0;
+}
+
+static void scale_clock(void)
+{
+	struct timespec a, b, rest = { .tv_nsec = 200000000 };
+	u64 start, ticks, passed_ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	start = __rdtsc();
+	nanosleep(&rest, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	ticks = __rdtsc() - start;
+	passed_ns = (b.tv_sec - a.tv_sec) * 1000000000LL + b.tv_nsec - a.tv_nsec;
+	tsc_mult = ((__uint128_t)passed_ns << 32) / ticks;
+}
+
+/* The least that timing nothing takes. */
+static u64 cost_of_timer(void)
+{
+	u64 least = ~0ULL;
+
+	for (int i = 0; i < 100000; i++) {
+		u64 ticks = ticks_of(NULL, 0);
+
+		if (ticks < least)
+			least = ticks;
+	}
+	return least;
+}
+
+/* Ticks that so many of @nr pairs do not exceed. */
+static u64 quantile(double part, u64 nr)
+{
+	u64 seen = 0, want = part * nr;
+	u32 i;
+
+	for (i = 0; i < MOST_TICKS - 1 && seen + hist[i] <= want; i++)
+		seen += hist[i];
+	return i;
+}
+
+static void begin_others(u32 nr)
+{
+	for (u32 i = 0; i < nr; i++) {
+		struct task_struct *other = calloc(1, sizeof(*other));
+
+		*other = (struct task_struct){ .start_boottime = i + 2, .pid = i + 2 };
+		current = other;
+		gl_wait_begin(gl_this_cpu(), GL_KIND_MUTEX, LOCK(0), 0);
+	}
+	current = &task;
+}
+
+static void measure(const struct load *load, u64 nr)
+{
+	u64 timer = cost_of_timer(), most = 0;
+	double sum = 0;
+
+	__builtin_memset(hist, 0, sizeof(hist));
+	begin_others(load->nr_stay);
+	for (u64 i = 0; i < nr / 10; i++)
+		pair(load, LOCK(i % load->nr_locks));
+	for (u64 i = 0; i < nr; i++) {
+		u64 ticks = ticks_of(load, LOCK(i * 7919 % load->nr_locks));
+
+		ticks = ticks > timer ? ticks - timer : 0;
+		hist[ticks < MOST_TICKS ? ticks : MOST_TICKS - 1]++;
+		sum += ticks;
+		if (ticks > most)
+			most = ticks;
+	}
+	printf("| %s | %.0f | %.0f | %.0f | %.0f | %.0f |\n", load->name, ns(sum / nr),
+	       ns(quantile(0.5, nr)), ns(quantile(0.99, nr)), ns(quantile(0.999, nr)), ns(most));
+}
+
+/* Everything as after loading the module. */
+static void renew(void)
+{
+	if (gl_waits.slots)
+		gl_waittab_exit(&gl_waits);
+	free(gl_cpu_ptr);
+	gl_cpu_ptr = vzalloc(sizeof(*gl_cpu_ptr));
+	gl_cpu_ptr->tag = vzalloc(gl_nr_rows);
+	gl_cpu_ptr->row = vzalloc(gl_nr_rows * sizeof(*gl_cpu_ptr->row));
+	if (gl_waittab_init(&gl_waits, GL_DEFAULT_MAX_WAITS))
+		abort();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct load loads[] = {
+		{ "spin, 10 locks", .nr_locks = FEW },
+		{ "spin, 64,000 locks", .nr_locks = MANY },
+		{ "sleep, 10 locks", .sleeps = true, .nr_locks = FEW },
+		{ "sleep, 64,000 locks", .sleeps = true, .nr_locks = MANY },
+		{ "sleep, 10,000 others wait", .sleeps = true, .nr_locks = FEW, .nr_stay = 10000 },
+	};
+	u64 nr = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000000;
+
+	scale_clock();
+	puts("| ns of a begin and its end | mean | p50 | p99 | p99.9 | max |\n"
+	     "|---|---|---|---|---|---|");
+	for (size_t i = 0; i < ARRAY_SIZE(loads); i++) {
+		renew();
+		measure(&loads[i], nr);
+	}
+	return gl_events.nr[GL_EVENT_LOST_NO_SLOT] ? 1 : 0;
+}
