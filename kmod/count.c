@@ -14,7 +14,9 @@
 #include <linux/atomic.h>
 #include <linux/bitops.h>
 #include <linux/bug.h>
+#include <linux/build_bug.h>
 #include <linux/cpumask.h>
+#include <linux/errno.h>
 #include <linux/hash.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>
@@ -24,12 +26,17 @@
 #include <linux/smp.h>
 #include <linux/stop_machine.h>
 
+#include "event.h"
 #include "group.h"
+
+static_assert(GL_EVENT_FAILED_TIMEOUT == GL_EVENT_FAILED_SIGNAL + GL_FAILED_TIMEOUT &&
+	      GL_EVENT_FAILED_DEADLOCK == GL_EVENT_FAILED_SIGNAL + GL_FAILED_DEADLOCK);
 
 /* What one contention does to a set of counters. */
 struct change {
-	unsigned long begun, ended, failed, lost;
+	unsigned long begun, ended, lost;
 	u64 wait_ns;
+	int ret;
 };
 
 static __always_inline bool row_matches(const struct gl_row *row, u64 key, u64 space)
@@ -116,7 +123,7 @@ static __always_inline void apply(struct gl_sums *sums, const struct change *c)
 	if (!c->ended)
 		return;
 	local_inc(&sums->ended);
-	if (c->failed)
+	if (c->ret < 0)
 		local_inc(&sums->failed);
 	local_add(c->wait_ns, &sums->total_ns);
 	gl_raise(&sums->least_inverted, ~c->wait_ns);
@@ -152,6 +159,54 @@ static __always_inline void count_hists(struct gl_cpu *cpu, struct gl_total *tot
 		local_inc(&hist->nr[bucket]);
 }
 
+/* Why a wait failed; GL_NR_FAILURES: for a reason that is not told apart. */
+static __always_inline u32 failure_of(int ret)
+{
+	switch (ret) {
+	case -EINTR:
+		return GL_FAILED_SIGNAL;
+	case -ETIME:
+	case -ETIMEDOUT:
+		return GL_FAILED_TIMEOUT;
+	case -EDEADLK:
+		return GL_FAILED_DEADLOCK;
+	default:
+		return GL_NR_FAILURES;
+	}
+}
+
+/* The failures of a row, given to it when its first wait fails; NULL: none. */
+static notrace struct gl_failures *failures_of(struct gl_cpu *cpu, struct gl_row *row)
+{
+	u32 n = READ_ONCE(row->failing);
+
+	if (n)
+		return &cpu->failures[n - 1];
+	if (local_read(&cpu->nr_failing) >= GL_NR_FAILING)
+		return NULL;
+	/* As with histograms, one may be given in vain. */
+	n = local_inc_return(&cpu->nr_failing);
+	if (n > GL_NR_FAILING)
+		return NULL;
+	if (!cmpxchg_local(&row->failing, 0, n))
+		return &cpu->failures[n - 1];
+	return &cpu->failures[READ_ONCE(row->failing) - 1];
+}
+
+static notrace void count_failure(struct gl_cpu *cpu, struct gl_total *total, struct gl_row *row,
+				  int ret)
+{
+	struct gl_failures *failures;
+	u32 why = failure_of(ret);
+
+	if (why == GL_NR_FAILURES)
+		return;
+	gl_event_inc(GL_EVENT_FAILED_SIGNAL + why);
+	failures = row ? failures_of(cpu, row) : NULL;
+	local_inc(&total->failures.nr[why]);
+	local_inc(&(failures ?: &total->other_failures)->nr[why]);
+}
+
 static __always_inline void count(struct gl_cpu *cpu, const struct gl_resource *res,
 				  const struct change *c)
 {
@@ -162,6 +217,8 @@ static __always_inline void count(struct gl_cpu *cpu, const struct gl_resource *
 	apply(row ? &row->sums : &total->other, c);
 	if (c->ended)
 		count_hists(cpu, total, row, c->wait_ns);
+	if (unlikely(c->ret < 0))
+		count_failure(cpu, total, row, c->ret);
 	/* The memory of an mm that is gone may be another one's by now: name the last. */
 	if (row && res->space)
 		WRITE_ONCE(row->tgid, current->tgid);
@@ -184,14 +241,13 @@ notrace void gl_count_begin(struct gl_cpu *cpu, const struct gl_resource *res)
  * @cpu: this CPU
  * @res: what the wait was for, as at its begin
  * @wait_ns: how long; ns
- * @failed: the lock was not taken
+ * @ret: 0, or why the lock was not taken
  *
  * Context: any, preemption disabled.
  */
-notrace void gl_count_end(struct gl_cpu *cpu, const struct gl_resource *res, u64 wait_ns,
-			  bool failed)
+notrace void gl_count_end(struct gl_cpu *cpu, const struct gl_resource *res, u64 wait_ns, int ret)
 {
-	count(cpu, res, &(struct change){ .ended = 1, .failed = failed, .wait_ns = wait_ns });
+	count(cpu, res, &(struct change){ .ended = 1, .ret = ret, .wait_ns = wait_ns });
 }
 
 /**
@@ -225,6 +281,14 @@ static void reset_hist(struct gl_hist *hist)
 		local_set(&hist->nr[n], 0);
 }
 
+static void reset_failures(struct gl_failures *failures)
+{
+	u32 n;
+
+	for (n = 0; n < GL_NR_FAILURES; n++)
+		local_set(&failures->nr[n], 0);
+}
+
 /*
  * Every row is given up, so that a reset makes room for other locks; its waits in
  * flight go to `other`. A wait that began on another CPU than it ended on has left
@@ -238,6 +302,7 @@ static void reset_row(struct gl_cpu *cpu, u32 n)
 	reset_sums(&row->sums);
 	local_add(local_xchg(&row->sums.begun, 0), &cpu->total[kind].other.begun);
 	row->hist = 0;
+	row->failing = 0;
 	cpu->tag[n] = 0;
 	row->space = 0;
 	row->tgid = 0;
@@ -252,10 +317,15 @@ static void reset_cpu(struct gl_cpu *cpu)
 		reset_sums(&cpu->total[i].sums);
 		reset_sums(&cpu->total[i].other);
 		reset_hist(&cpu->total[i].hist);
+		reset_failures(&cpu->total[i].failures);
+		reset_failures(&cpu->total[i].other_failures);
 	}
 	for (i = 0; i < GL_NR_HISTS; i++)
 		reset_hist(&cpu->hist[i]);
 	local_set(&cpu->nr_hists, 0);
+	for (i = 0; i < GL_NR_FAILING; i++)
+		reset_failures(&cpu->failures[i]);
+	local_set(&cpu->nr_failing, 0);
 	for (i = 0; i < gl_nr_rows; i++)
 		if (local_read(&cpu->row[i].key))
 			reset_row(cpu, i);

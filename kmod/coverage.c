@@ -174,7 +174,7 @@ static void show_rt(struct seq_file *m)
 	show(m, GL_KIND_RWSEM_R, "none: counted as rwlock-rt:R on PREEMPT_RT");
 	show(m, GL_KIND_RWSEM_W, "none: counted as rwlock-rt:W on PREEMPT_RT");
 	show(m, GL_KIND_MUTEX, "none: counted as rtmutex on PREEMPT_RT");
-	show(m, GL_KIND_RTMUTEX, "exact: spinlock_t, mutex, rtmutex and that in rwlock-rt are one kind");
+	show(m, GL_KIND_RTMUTEX, "exact: spinlock_t, mutex, ww_mutex, rtmutex and that in rwlock-rt are one kind");
 	show(m, GL_KIND_RWLOCK_RT_R, "exact: rwlock_t and rw_semaphore are one kind on PREEMPT_RT");
 	show(m, GL_KIND_RWLOCK_RT_W, "lower-bound: behind a writer it waits for the rtmutex inside");
 }
@@ -187,7 +187,8 @@ static void show_no_rt(struct seq_file *m)
 	show(m, GL_KIND_RWSEM_W, "lower-bound: a writer that gets the lock by spinning passes no tracepoint");
 	/* With lockdep a mutex has no fast path: each call passes the tracepoints. */
 	show(m, GL_KIND_MUTEX, IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC) ?
-	     "exact: every call counts, contended or not" : "exact");
+	     "exact: every call counts, contended or not; ww_mutexes are among them" :
+	     "exact: ww_mutexes are among them");
 	show(m, GL_KIND_RTMUTEX, "exact");
 	show(m, GL_KIND_RWLOCK_RT_R, "none: only on PREEMPT_RT");
 	show(m, GL_KIND_RWLOCK_RT_W, "none: only on PREEMPT_RT");

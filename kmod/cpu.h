@@ -54,7 +54,9 @@ struct gl_row {
 	/** @tgid: with a space: the process whose wait was counted here last; else 0 */
 	s32 tgid;
 	/** @hist: number of its histogram + 1; 0: none, it is not hot */
-	u32 hist;
+	u16 hist;
+	/** @failing: number of its failures + 1; 0: none, no wait failed */
+	u16 failing;
 	/** @sums: its counters */
 	struct gl_sums sums;
 };
@@ -68,6 +70,14 @@ struct gl_hist {
 };
 
 /**
+ * struct gl_failures - waits that ended without the lock, on one CPU
+ */
+struct gl_failures {
+	/** @nr: by GL_FAILED_* */
+	local_t nr[GL_NR_FAILURES];
+};
+
+/**
  * struct gl_total - counters of a kind, on one CPU
  */
 struct gl_total {
@@ -77,6 +87,10 @@ struct gl_total {
 	struct gl_sums other;
 	/** @hist: all of them */
 	struct gl_hist hist;
+	/** @failures: those of @sums.failed */
+	struct gl_failures failures;
+	/** @other_failures: of waits whose lock has none of its own */
+	struct gl_failures other_failures;
 };
 
 /**
@@ -159,6 +173,10 @@ struct gl_cpu {
 	local_t nr_hists;
 	/** @hist: those, in the order given */
 	struct gl_hist hist[GL_NR_HISTS];
+	/** @nr_failing: failures given to locks; may run over by a few */
+	local_t nr_failing;
+	/** @failures: those, in the order given */
+	struct gl_failures failures[GL_NR_FAILING];
 	/** @grouped: something was counted by groups since the last reset */
 	bool grouped;
 	/** @group_other: [by - 1][kind] waits that are in no group */

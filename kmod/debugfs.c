@@ -191,7 +191,8 @@ static int show_lock_row(struct seq_file *m, void *row)
 	u64 ended;
 
 	if (row == SEQ_START_TOKEN) {
-		seq_puts(m, "kind lock begun ended failed lost total_ns min_ns avg_ns max_ns\n");
+		seq_puts(m, "kind lock begun ended failed lost total_ns min_ns avg_ns max_ns");
+		seq_puts(m, " signal timeout deadlock\n");
 		return 0;
 	}
 	if (rec->row != GL_ROW_LOCK && !rec->nr_begun && !rec->nr_ended)
@@ -204,9 +205,11 @@ static int show_lock_row(struct seq_file *m, void *row)
 	else
 		show_lock(m, rec->name, rec->res_addr, rec->res_id);
 	ended = rec->nr_ended ?: 1;
-	seq_printf(m, " %llu %llu %llu %llu %llu %llu %llu %llu\n", rec->nr_begun, rec->nr_ended,
+	seq_printf(m, " %llu %llu %llu %llu %llu %llu %llu %llu", rec->nr_begun, rec->nr_ended,
 		   rec->nr_failed, rec->nr_lost, rec->total_ns, rec->min_ns,
 		   div64_u64(rec->total_ns, ended), rec->max_ns);
+	seq_printf(m, " %llu %llu %llu\n", rec->nr_failed_by[GL_FAILED_SIGNAL],
+		   rec->nr_failed_by[GL_FAILED_TIMEOUT], rec->nr_failed_by[GL_FAILED_DEADLOCK]);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ static __always_inline void gl_end(struct gl_cpu *cpu, struct gl_ended *ended)
 		gl_event_inc(GL_EVENT_CLOCK_CLAMPED);
 	}
 	ended->wait_ns = wait_ns;
-	gl_count_end(cpu, &ended->res, wait_ns, ended->ret < 0);
+	gl_count_end(cpu, &ended->res, wait_ns, ended->ret);
 	if (static_branch_unlikely(&gl_grouping))
 		gl_group_end(cpu, ended);
 	gl_tell_end(ended);

@@ -25,6 +25,10 @@ GL_EVENT(SLOTS_STOLEN,		"events.slots_stolen")
 GL_EVENT(GROUPS_FULL,		"events.groups_full")
 /* ended waits not traced since RCU did not watch */
 GL_EVENT(UNTOLD,		"events.untold")
+/* waits that ended without the lock, by why (GL_FAILED_*) */
+GL_EVENT(FAILED_SIGNAL,		"failed.signal")
+GL_EVENT(FAILED_TIMEOUT,	"failed.timeout")
+GL_EVENT(FAILED_DEADLOCK,	"failed.deadlock")
 /* begin: no place in the wait table */
 GL_EVENT(LOST_NO_SLOT,		"lost.no_slot")
 /* begin: a futex sleep without its arguments */

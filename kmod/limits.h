@@ -40,7 +40,10 @@
  * many hot ones get a histogram each.
  */
 #define GL_HOT_ENDS		16
-#define GL_NR_HISTS		64
+#define GL_NR_HISTS		60
+
+/* Locks on a CPU whose failed waits are told apart by reason: the first ones that fail. */
+#define GL_NR_FAILING		64
 
 /*
  * Groups a CPU (tasks, owners, cgroups, each by kind); a parameter at load. A

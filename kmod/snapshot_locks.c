@@ -66,6 +66,14 @@ static void add_hist(struct gl_lock_record *rec, const struct gl_hist *hist)
 	rec->flags |= GL_LOCK_HIST;
 }
 
+static void add_failures(struct gl_lock_record *rec, const struct gl_failures *failures)
+{
+	u32 n;
+
+	for (n = 0; n < GL_NR_FAILURES; n++)
+		rec->nr_failed_by[n] += local_read(&failures->nr[n]);
+}
+
 static void add_total(struct gl_snapshot *snap, const struct gl_cpu *cpu, bool begins)
 {
 	struct gl_lock_record *rec = (void *)snap->records;
@@ -76,8 +84,11 @@ static void add_total(struct gl_snapshot *snap, const struct gl_cpu *cpu, bool b
 
 		add_sums(&rec[2 * kind], &total->sums, begins);
 		add_sums(&rec[2 * kind + 1], &total->other, begins);
-		if (!begins)
-			add_hist(&rec[2 * kind], &total->hist);
+		if (begins)
+			continue;
+		add_hist(&rec[2 * kind], &total->hist);
+		add_failures(&rec[2 * kind], &total->failures);
+		add_failures(&rec[2 * kind + 1], &total->other_failures);
 	}
 }
 
@@ -118,7 +129,7 @@ static void identify(struct gl_snapshot *snap, struct gl_lock_record *rec,
 
 static void add_rows(struct merge *m, const struct gl_cpu *cpu)
 {
-	u32 i, hist;
+	u32 i, n;
 
 	for (i = 0; i < gl_nr_rows; i++) {
 		const struct gl_row *row = &cpu->row[i];
@@ -136,9 +147,14 @@ static void add_rows(struct merge *m, const struct gl_cpu *cpu)
 		if (!rec->row)
 			identify(m->snap, rec, row);
 		add_sums(rec, &row->sums, m->reading_begins);
-		hist = READ_ONCE(row->hist);
-		if (hist && !m->reading_begins)
-			add_hist(rec, &cpu->hist[hist - 1]);
+		if (m->reading_begins)
+			continue;
+		n = READ_ONCE(row->hist);
+		if (n)
+			add_hist(rec, &cpu->hist[n - 1]);
+		n = READ_ONCE(row->failing);
+		if (n)
+			add_failures(rec, &cpu->failures[n - 1]);
 	}
 }
 

@@ -46,7 +46,8 @@ KINDS = {kind.name: kind for kind in (
 INSIDE = {"spinlock", "rtmutex"} if RT else {"spinlock"}
 
 CONTEXTS = ("task", "softirq", "hardirq")
-OUTCOMES = ("taken", "signal", "timeout", "deadlock")
+FAILURES = ("signal", "timeout", "deadlock")
+OUTCOMES = ("taken", *FAILURES)
 
 
 class Counts:
@@ -60,7 +61,7 @@ class Counts:
         sums = collections.Counter()
         for row in read_locks()[1]:
             if row.row == LOCK and row.name.split("+")[0] == self.variable:
-                for name in ("begun", "ended", "failed", "lost"):
+                for name in ("begun", "ended", "failed", "lost", *FAILURES):
                     sums[row.kind, name] += getattr(row, name)
         return sums
 
@@ -115,6 +116,8 @@ def once(name, context, outcome):
         ended = seen + TIMES * passes_without_contention(name, outcome)
         claim(gained[row, "begun"] == ended and gained[row, "ended"] == ended, f"{row}: {what}")
         claim(gained[row, "failed"] == (0 if outcome == "taken" else seen), f"{row}: {what}")
+        for why in FAILURES:
+            claim(gained[row, why] == (seen if outcome == why else 0), f"{row}, {why}: {what}")
     # The spinlock inside a lock that sleeps may be contended as well.
     others = {row for row, _ in gained} - kind.rows - INSIDE
     # A writer holds it while readers wait.
@@ -134,6 +137,8 @@ def each_wait_is_counted_once(context):
         if context == "task":
             claim({("mutex", "signal"), ("semaphore", "timeout"), ("ww_mutex", "deadlock")} <= done,
                   f"{done}")
+            if ("rqspinlock", "taken") in done:
+                claim({("rqspinlock", "timeout"), ("rqspinlock", "deadlock")} <= done, f"{done}")
     test.__name__ = f"each_wait_in_{context}_is_counted_once"
     return test
 

@@ -65,6 +65,7 @@ class Row:
         self.kind = KINDS[kind]
         self.hist = struct.unpack_from("=40Q", record, 96)
         self.name = record[416:480].split(b"\0")[0].decode()
+        self.signal, self.timeout, self.deadlock = struct.unpack_from("=3Q", record, 480)
 
 
 def read_locks():
@@ -150,7 +151,7 @@ def claim_exact_now():
               f"{row.kind}: a row has {row.begun} begun, {row.ended} ended, {row.lost} lost")
     for total in (row for row in rows if row.row == TOTAL):
         parts = [row for row in rows if row.kind == total.kind and row.row != TOTAL]
-        for name in ("begun", "ended", "failed", "lost", "total_ns"):
+        for name in ("begun", "ended", "failed", "lost", "total_ns", "signal", "timeout", "deadlock"):
             parted = sum(getattr(row, name) for row in parts)
             claim(getattr(total, name) == parted,
                   f"{total.kind}: {name} is {getattr(total, name)}, of rows {parted}")

@@ -29,6 +29,13 @@ static const struct columns columns[] = {
 	[ROWS_BY_CALLER] = { "callers", "type", "caller", false },
 };
 
+/* Their names in JSON. */
+static const char *const failures[GL_NR_FAILURES] = {
+	[GL_FAILED_SIGNAL] = "failed_signal",
+	[GL_FAILED_TIMEOUT] = "failed_timeout",
+	[GL_FAILED_DEADLOCK] = "failed_deadlock",
+};
+
 static const char *first_cell(const struct lock_row *row, char *buf, size_t size)
 {
 	if (row->kind < GL_NR_KINDS)
@@ -70,10 +77,17 @@ static void print_head(const struct columns *c)
 		printf("%12s ", c->first);
 	printf("  %-40s", c->label);
 	if (c->in_flight)
-		printf(" %10s %8s %8s %10s %10s", "min wait", "failed", "waiting", "p50", "p99");
+		printf(" %10s %8s %8s %10s %10s %8s %8s %8s", "min wait", "failed", "waiting",
+		       "p50", "p99", "signal", "timeout", "deadlock");
 	else
 		printf(" %8s", "failed");
 	printf("\n\n");
+}
+
+static void print_failures(const struct lock_row *row)
+{
+	for (size_t i = 0; i < GL_NR_FAILURES; i++)
+		printf(" %8llu", (unsigned long long)row->failed_by[i]);
 }
 
 static void print_row(const struct lock_row *row, const struct columns *c)
@@ -91,6 +105,8 @@ static void print_row(const struct lock_row *row, const struct columns *c)
 		       (unsigned long long)row->failed,
 		       count_cell(row->waiting, waiting, sizeof(waiting)),
 		       cell(row->p50_ns, p50, sizeof(p50)), cell(row->p99_ns, p99, sizeof(p99)));
+	if (c->in_flight)
+		print_failures(row);
 	else
 		printf(" %8llu", (unsigned long long)row->failed);
 	printf("\n");
@@ -115,7 +131,8 @@ static void print_fields_head(const struct columns *c, const char *sep)
 		printf("%s%s", c->first, sep);
 	printf("%s%s", c->label, sep);
 	if (c->in_flight)
-		printf("min wait%sfailed%sin flight%sp50%sp99\n", sep, sep, sep, sep);
+		printf("min wait%sfailed%sin flight%sp50%sp99%ssignal%stimeout%sdeadlock\n", sep,
+		       sep, sep, sep, sep, sep, sep);
 	else
 		printf("failed\n");
 }
@@ -146,7 +163,9 @@ static void print_fields(const struct lock_row *row, const struct columns *c, co
 		return;
 	print_number(row->waiting, sep);
 	print_number(row->p50_ns, sep);
-	print_number(row->p99_ns, "\n");
+	print_number(row->p99_ns, sep);
+	for (size_t i = 0; i < GL_NR_FAILURES; i++)
+		print_number(row->failed_by[i], i < GL_NR_FAILURES - 1 ? sep : "\n");
 }
 
 void rows_print(const struct lock_row *rows, size_t nr, enum rows_by by, const char *separator,
@@ -207,6 +226,8 @@ static struct json_object *json_row(const struct lock_row *row, enum rows_by by)
 	add_number(o, "avg_wait_ns", row_avg_ns(row));
 	if (!columns[by].in_flight)
 		return o;
+	for (size_t i = 0; i < GL_NR_FAILURES; i++)
+		add_number(o, failures[i], row->failed_by[i]);
 	add_number(o, "lost", row->lost);
 	add_number(o, "wait_min_ns", row->min_ns);
 	add_number(o, "p50_ns", row->p50_ns);

@@ -118,10 +118,12 @@ static size_t rows_of_locks(const struct snapshot *snap, const struct row_filter
 
 	for (size_t i = 0; i < snap->nr; i++) {
 		const struct gl_lock_record *rec = &snap->locks[i];
+		struct lock_row *row;
 
 		if (!lock_wanted(filter, rec))
 			continue;
-		*vec_push(rows, nr) = (struct lock_row){
+		row = vec_push(rows, nr);
+		*row = (struct lock_row){
 			.kind = rec->kind,
 			.label = lock_label(rec),
 			.stack = xstrdup(""),
@@ -138,6 +140,7 @@ static size_t rows_of_locks(const struct snapshot *snap, const struct row_filter
 			.p50_ns = percentile(rec, 50),
 			.p99_ns = percentile(rec, 99),
 		};
+		memcpy(row->failed_by, rec->nr_failed_by, sizeof(row->failed_by));
 	}
 	*ret = rows;
 	return nr;
@@ -359,6 +362,7 @@ static size_t rows_of_groups(const struct snapshot *snap, const struct row_filte
 			.min_ns = ROW_UNKNOWN,
 			.p50_ns = ROW_UNKNOWN,
 			.p99_ns = ROW_UNKNOWN,
+			.failed_by = { ROW_UNKNOWN, ROW_UNKNOWN, ROW_UNKNOWN },
 		};
 	}
 	*ret = rows;

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../kmod/uapi/gridlock.h"
+
 struct snapshot;
 
 /** enum rows_by - what one row stands for; the groups' are GL_BY_* of the ABI */
@@ -44,6 +46,8 @@ struct lock_row {
 	uint64_t contended;
 	uint64_t ended;
 	uint64_t failed;
+	/** @failed_by: [GL_FAILED_*] of @failed; ROW_UNKNOWN for groups */
+	uint64_t failed_by[GL_NR_FAILURES];
 	/** @lost: waits whose end will never be counted, or ROW_UNKNOWN */
 	uint64_t lost;
 	/** @waiting: in flight, or ROW_UNKNOWN */

@@ -14,7 +14,7 @@
  */
 #define MIN_HEADER_SIZE	offsetof(struct gl_header, __reserved)
 #define MIN_WAIT_SIZE	sizeof(struct gl_wait_record)
-#define MIN_LOCK_SIZE	sizeof(struct gl_lock_record)
+#define MIN_LOCK_SIZE	offsetof(struct gl_lock_record, nr_failed_by)
 #define MIN_GROUP_SIZE	sizeof(struct gl_group_record)
 
 /* Copy the part of a record that both sides know; the rest is zero. */

@@ -220,12 +220,18 @@ struct gl_wait_record {
 /* gl_lock_record.flags */
 #define GL_LOCK_HIST	(1U << 0)	/* hist[] is counted for this row */
 
+/* gl_lock_record.nr_failed_by: why it was not taken; further reasons are not told apart */
+#define GL_FAILED_SIGNAL	0	/* -EINTR */
+#define GL_FAILED_TIMEOUT	1	/* -ETIME, -ETIMEDOUT */
+#define GL_FAILED_DEADLOCK	2	/* -EDEADLK: the kernel saw one, or a ww_mutex backs off */
+#define GL_NR_FAILURES		3
+
 /**
  * struct gl_lock_record - counters of a kind or of one lock (locks.bin)
  *
  * At quiescence, for each kind: the sum over its LOCK and OTHER rows equals
- * its TOTAL row, and nr_begun == nr_ended + waits in flight + nr_lost. Under
- * load the two sides differ by at most header.nr_meanwhile.
+ * its TOTAL row, for each reason to fail as well, and nr_begun == nr_ended + waits
+ * in flight + nr_lost. Under load the two sides differ by at most header.nr_meanwhile.
  *
  * OTHER rows also have the waits that were in flight at a reset, until they end.
  * A LOCK row never has more ends than begins. An OTHER row may: a wait that began
@@ -270,6 +276,11 @@ struct gl_lock_record {
 	__u64 hist[GL_NR_BUCKETS];
 	/** @name: symbol of a static lock, "major:minor:inode" of a file; else empty */
 	char name[GL_NAME_LEN];
+	/**
+	 * @nr_failed_by: of nr_failed, by GL_FAILED_*; an OTHER row also has those of
+	 * locks that fail on a CPU where too many did before (GL_NR_FAILING)
+	 */
+	__u64 nr_failed_by[GL_NR_FAILURES];
 };
 
 #define GL_STACK_LEN	376

@@ -250,33 +250,53 @@ static int rwlock_wait_write(enum outcome outcome, bool storm)
 }
 
 #ifdef HAS_RQSPINLOCK
-static rqspinlock_t kinds_rqspin;
+static rqspinlock_t kinds_rqspin[2];
 
+/*
+ * Who holds the second one lists the first one as what is asked for next, as if that
+ * had been begun: whoever has the first and waits for the second is in a deadlock.
+ */
 static void rqspin_hold(void)
 {
-	if (!raw_res_spin_lock(&kinds_rqspin))
-		pose_as_first_waiter(&kinds_rqspin);
+	if (!raw_res_spin_lock(&kinds_rqspin[1]))
+		pose_as_first_waiter(&kinds_rqspin[1]);
+	grab_held_lock_entry(&kinds_rqspin[0]);
 }
 
 static void rqspin_let_go(void)
 {
-	pose_no_more(&kinds_rqspin);
-	raw_res_spin_unlock(&kinds_rqspin);
+	release_held_lock_entry();
+	pose_no_more(&kinds_rqspin[1]);
+	raw_res_spin_unlock(&kinds_rqspin[1]);
 }
 
 /* It gives up after half a second. */
-static int rqspin_wait(enum outcome outcome, bool storm)
+static int rqspin_wait_for_second(void)
 {
-	int err = raw_res_spin_lock(&kinds_rqspin);
+	int err = raw_res_spin_lock(&kinds_rqspin[1]);
 
 	if (!err)
-		raw_res_spin_unlock(&kinds_rqspin);
+		raw_res_spin_unlock(&kinds_rqspin[1]);
+	return err;
+}
+
+static int rqspin_wait(enum outcome outcome, bool storm)
+{
+	int err;
+
+	if (outcome != DEADLOCK)
+		return rqspin_wait_for_second();
+	err = raw_res_spin_lock(&kinds_rqspin[0]);
+	if (err)
+		return err;
+	err = rqspin_wait_for_second();
+	raw_res_spin_unlock(&kinds_rqspin[0]);
 	return err;
 }
 
 static bool rqspin_is_queued(enum context context)
 {
-	return has_queue(&kinds_rqspin);
+	return has_queue(&kinds_rqspin[1]);
 }
 #endif
 
@@ -305,7 +325,8 @@ const struct kind kinds_that_spin[] = {
 #ifdef HAS_RQSPINLOCK
 	{
 		.name = "rqspinlock", LOCK(kinds_rqspin),
-		.contexts = BIT(IN_TASK), .outcomes = BIT(TAKEN) | BIT(TIMEOUT),
+		.contexts = BIT(IN_TASK),
+		.outcomes = BIT(TAKEN) | BIT(TIMEOUT) | BIT(DEADLOCK),
 		.is_busy = true, .hold = rqspin_hold, .let_go = rqspin_let_go,
 		.wait = rqspin_wait, .is_queued = rqspin_is_queued,
 	},
@@ -317,7 +338,8 @@ const struct kind kinds_that_spin[] = {
 void kinds_init_spinning(void)
 {
 #ifdef HAS_RQSPINLOCK
-	raw_res_spin_lock_init(&kinds_rqspin);
+	raw_res_spin_lock_init(&kinds_rqspin[0]);
+	raw_res_spin_lock_init(&kinds_rqspin[1]);
 #endif
 	untrack(&kinds_raw);
 	untrack(&kinds_inner);

@@ -59,7 +59,7 @@ static struct gl_lock_record lock(uint32_t row, uint64_t begun, uint64_t ended, 
 					.nr_begun = begun, .nr_ended = ended, .nr_lost = lost };
 }
 
-TEST_F(rows, what_is_in_flight_is_told_or_unknown)
+TEST_F(rows, what_is_in_flight_and_why_waits_failed_is_told)
 {
 	struct gl_lock_record locks[] = {
 		lock(GL_ROW_LOCK, 7, 3, 2), lock(GL_ROW_OTHER, 0, 1, 0),
@@ -69,8 +69,11 @@ TEST_F(rows, what_is_in_flight_is_told_or_unknown)
 	struct snapshot snap = { .locks = locks, .nr = 6 };
 	struct row_filter filter = { .by = ROWS_BY_LOCK };
 
+	locks[0].nr_failed_by[GL_FAILED_DEADLOCK] = 2;
 	self->nr = rows_make(&snap, &filter, &self->rows, &self->is_counted);
 	ASSERT_EQ(4, self->nr);
+	EXPECT_EQ(2, self->rows[0].failed_by[GL_FAILED_DEADLOCK]);
+	EXPECT_EQ(0, self->rows[0].failed_by[GL_FAILED_TIMEOUT]);
 	EXPECT_EQ(2, self->rows[0].waiting);
 	EXPECT_EQ(ROW_UNKNOWN, self->rows[1].waiting);
 	EXPECT_EQ(ROW_UNKNOWN, self->rows[2].waiting);

@@ -308,6 +308,26 @@ TEST(lock_rows_are_decoded)
 	snapshot_free(s);
 }
 
+/* As modules write them that do not count failures by reason. */
+TEST(lock_rows_of_the_first_version_are_decoded)
+{
+	struct gl_lock_record row = { .nr_failed = 5, .nr_failed_by = { 1, 2, 3 } };
+	struct gl_header head = header_of(GL_RECORD_LOCK, 1);
+	struct snapshot *s;
+	struct file f;
+
+	head.record_size = 480;
+	f = file_of(head, &row, sizeof(row));
+	ASSERT_EQ(0, snapshot_decode(f.data, f.size, GL_RECORD_LOCK, &s));
+	EXPECT_EQ(5, s->locks[0].nr_failed);
+	for (int i = 0; i < GL_NR_FAILURES; i++)
+		EXPECT_EQ(0, s->locks[0].nr_failed_by[i]);
+	snapshot_free(s);
+	f.data[offsetof(struct gl_header, record_size)] -= 8;
+	EXPECT_EQ(-EPROTONOSUPPORT, snapshot_decode(f.data, f.size, GL_RECORD_LOCK, &s));
+	free(f.data);
+}
+
 TEST(no_snapshot_can_be_freed)
 {
 	snapshot_free(NULL);

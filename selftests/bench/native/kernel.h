@@ -120,9 +120,9 @@ static inline long local_xchg(local_t *l, long n)
 	return old;
 }
 
-static __always_inline u32 cmpxchg_local(u32 *p, u32 old, u32 new)
+static __always_inline u16 cmpxchg_local(u16 *p, u16 old, u16 new)
 {
-	__asm__ volatile("cmpxchgl %2, %1" : "+a"(old), "+m"(*p) : "r"(new) : "memory");
+	__asm__ volatile("cmpxchgw %2, %1" : "+a"(old), "+m"(*p) : "r"(new) : "memory");
 	return old;
 }
 
