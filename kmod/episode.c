@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * episode - the table of tasks and the futexes and file locks that they ask for
- * again and again (episode.h).
+ * episode - the table of tasks and the futexes, file locks and ww_mutexes that they
+ * ask for again and again (episode.h).
  *
  * Open addressing in a short window, as in the wait table; only the task itself
  * looks for and claims entries under its own key.
@@ -25,11 +25,15 @@
 #include "count.h"
 #include "event.h"
 #include "limits.h"
+#include "snapshot.h"
 
 static_assert(sizeof(struct gl_episode) == 64);
 
 /* Read at the end and the beginning of every sleep in a futex; see probe_episode.c. */
 bool gl_episodes_on;
+
+/* The same of waits for a lock of the kernel's that end with -EDEADLK. */
+bool gl_backoffs_on;
 
 /* [GL_EPISODES] */
 static struct gl_episode *episodes;
@@ -243,7 +247,7 @@ static __always_inline u64 file_number(const struct gl_resource *res)
 {
 	u64 key = gl_row_key(res->kind, res->lock);
 
-	return (hash_64(key, 64) + hash_64(res->space, 63)) | GL_EPISODE_FILE;
+	return (hash_64(key, 64) + hash_64(res->space, 63)) | GL_EPISODE_NUMBER;
 }
 
 /* A kernel thread takes it for a client of a file server, which is no task of ours. */
@@ -348,6 +352,47 @@ notrace void gl_episode_tried(const struct gl_resource *res, u64 range, int ret)
 		was_given(file, part);
 }
 
+/* Its identity in the other files, so that what is shown tells no address. */
+static __always_inline u64 lock_number(u64 lock)
+{
+	return gl_snapshot_id(lock, 0) | GL_EPISODE_NUMBER;
+}
+
+/**
+ * gl_episode_backed_off() - the current task was to wait for a lock, and may not
+ * @lock: address of the lock
+ * @owner_tid: who has it; 0: unknown
+ *
+ * A ww_mutex does so to let the holder get on, who was there first.
+ *
+ * Context: as gl_episode_sleep().
+ */
+notrace void gl_episode_backed_off(u64 lock, s32 owner_tid)
+{
+	u64 number = lock_number(lock);
+	struct gl_episode *e = find(number) ?: claim(number);
+
+	if (!e)
+		return;
+	WRITE_ONCE(e->by_tid, owner_tid);
+	if (!e->since_ns)
+		WRITE_ONCE(e->since_ns, ktime_get_mono_fast_ns());
+	WRITE_ONCE(e->nr_timeouts, e->nr_timeouts + 1);
+}
+
+/**
+ * gl_episode_dropped() - the current task drops a ww_mutex
+ * @lock: its address
+ *
+ * So it had it, be it that it was free by then, which passes no tracepoint.
+ *
+ * Context: as gl_episode_sleep().
+ */
+notrace void gl_episode_dropped(u64 lock)
+{
+	gl_episode_release(lock_number(lock));
+}
+
 static bool is_gone(const struct gl_episode *e)
 {
 	const struct task_struct *task;
@@ -407,6 +452,6 @@ bool gl_episodes_read(u32 idx, struct gl_episode *copy)
 	copy->nr_timeouts = READ_ONCE(e->nr_timeouts);
 	copy->nr_had = READ_ONCE(e->nr_had);
 	copy->nr_passed = READ_ONCE(e->nr_passed);
-	copy->by_tid = gl_episode_is_of_file(copy) ? READ_ONCE(e->by_tid) : 0;
+	copy->by_tid = gl_episode_has_number(copy) ? READ_ONCE(e->by_tid) : 0;
 	return true;
 }

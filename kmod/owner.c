@@ -170,13 +170,13 @@ static __always_inline u64 owner_word(u32 kind, u64 lock)
 }
 
 /**
- * gl_owner_peek() - who holds a lock that the current task begins to wait for
+ * gl_owner_peek() - who holds a lock in whose slow path the current task is
  * @kind: enum gl_kind
  * @lock: its address
  * @tid: gets the owner's number; left alone if unknown
  * @tgid: gets its process
  *
- * A moment's view, to count waits by it and never to prove anything. All kinds
+ * A moment's view, to count by it and never to prove anything. All kinds
  * keep flags in the low three bits at most, and of a reader's lock one that says
  * that its name is no owner's.
  *

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * probe_episode - sees who lets go of a futex, while somebody looks.
+ * probe_episode - sees who lets go of a futex or a ww_mutex, while somebody looks.
  *
- * That takes a kprobe on futex_wake(), which tasks pass that never wait: it is
- * armed by reading the file `episodes`, and disarms itself when nobody has read
- * that for a while. So a reader that dies leaves nothing behind, and one that
- * looks for ever does not keep the module from being unloaded.
+ * That takes kprobes on futex_wake() and ww_mutex_unlock(), which tasks pass that
+ * never wait: they are armed by reading the file `episodes`, and disarm themselves
+ * when nobody has read that for a while. So a reader that dies leaves nothing
+ * behind, and one that looks for ever does not keep the module from being unloaded.
  */
 #include <linux/jiffies.h>
 #include <linux/kprobes.h>
@@ -25,11 +25,19 @@
 static void end_lease(struct work_struct *work);
 
 static int on_wake(struct kprobe *probe, struct pt_regs *regs);
+static int on_ww_unlock(struct kprobe *probe, struct pt_regs *regs);
 
 /* Registered disarmed: see arm(). */
 static struct kprobe wake_probe = {
 	.symbol_name = "futex_wake",
 	.pre_handler = on_wake,
+	.flags = KPROBE_FLAG_DISABLED,
+};
+
+/* A kernel that lets nobody probe this has no episodes of ww_mutexes. */
+static struct kprobe ww_unlock_probe = {
+	.symbol_name = "ww_mutex_unlock",
+	.pre_handler = on_ww_unlock,
 	.flags = KPROBE_FLAG_DISABLED,
 };
 
@@ -42,6 +50,7 @@ static DECLARE_DELAYED_WORK(lease, end_lease);
  */
 static DEFINE_MUTEX(lease_mutex);
 static bool is_attached;
+static bool ww_is_attached;
 
 /* After disarming: when probes that saw it on are over, the table is to be cleared. */
 static bool is_stale;
@@ -57,6 +66,24 @@ static notrace int on_wake(struct kprobe *probe, struct pt_regs *regs)
 	if (gl_cpu_enter(cpu, GL_LEVEL_TASK)) {
 		if (READ_ONCE(gl_episodes_on))
 			gl_episode_release(regs->di);
+		gl_cpu_leave(cpu, GL_LEVEL_TASK);
+	} else {
+		gl_event_inc(GL_EVENT_LOST_NO_EPISODE);
+	}
+	preempt_enable_notrace();
+	return 0;
+}
+
+/* ww_mutex_unlock(lock) */
+static notrace int on_ww_unlock(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct gl_cpu *cpu;
+
+	preempt_disable_notrace();
+	cpu = gl_this_cpu();
+	if (gl_cpu_enter(cpu, GL_LEVEL_TASK)) {
+		if (READ_ONCE(gl_backoffs_on))
+			gl_episode_dropped(regs->di);
 		gl_cpu_leave(cpu, GL_LEVEL_TASK);
 	} else {
 		gl_event_inc(GL_EVENT_LOST_NO_EPISODE);
@@ -85,12 +112,25 @@ static int arm(void)
 	return err;
 }
 
+/* To set a probe takes long, and few machines have anybody who backs off. */
+static void arm_backoffs(void)
+{
+	if (gl_backoffs_on || !ww_is_attached || !gl_event_sum(GL_EVENT_FAILED_DEADLOCK))
+		return;
+	if (!enable_kprobe(&ww_unlock_probe))
+		WRITE_ONCE(gl_backoffs_on, true);
+}
+
 static void disarm(void)
 {
 	if (!gl_episodes_on)
 		return;
 	WRITE_ONCE(gl_episodes_on, false);
 	disable_kprobe(&wake_probe);
+	if (gl_backoffs_on) {
+		WRITE_ONCE(gl_backoffs_on, false);
+		disable_kprobe(&ww_unlock_probe);
+	}
 	stale_until = start_poll_synchronize_rcu();
 	is_stale = true;
 }
@@ -136,6 +176,7 @@ int gl_episodes_show(struct seq_file *m)
 	if (is_attached && !gl_episodes_on)
 		err = arm();
 	if (gl_episodes_on) {
+		arm_backoffs();
 		mod_delayed_work(system_wq, &lease, msecs_to_jiffies(GL_EPISODE_LEASE_MS));
 		gl_episodes_collect();
 		show_rows(m);
@@ -151,11 +192,13 @@ static int attach(void)
 	if (err)
 		return err;
 	err = register_kprobe(&wake_probe);
-	if (err)
+	if (err) {
 		gl_episodes_exit();
-	else
-		is_attached = true;
-	return err;
+		return err;
+	}
+	is_attached = true;
+	ww_is_attached = !register_kprobe(&ww_unlock_probe);
+	return 0;
 }
 
 static void detach(void)
@@ -166,6 +209,9 @@ static void detach(void)
 	mutex_unlock(&lease_mutex);
 	cancel_delayed_work_sync(&lease);
 	unregister_kprobe(&wake_probe);
+	if (ww_is_attached)
+		unregister_kprobe(&ww_unlock_probe);
+	ww_is_attached = false;
 	/* The futex probes are still there; none that saw it on is under way after this. */
 	synchronize_rcu();
 	gl_episodes_exit();
@@ -173,7 +219,7 @@ static void detach(void)
 
 static u64 nr_missed(void)
 {
-	return wake_probe.nmissed;
+	return wake_probe.nmissed + ww_unlock_probe.nmissed;
 }
 
 const struct gl_probe_group gl_probe_episode = {

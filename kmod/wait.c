@@ -7,11 +7,13 @@
  */
 #include "wait.h"
 
+#include <linux/errno.h>
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
 
 #include "count.h"
 #include "end.h"
+#include "episode.h"
 #include "event.h"
 #include "group.h"
 #include "owner.h"
@@ -41,6 +43,15 @@ static __always_inline struct gl_resource resource_of(const struct gl_slot *slot
 	return (struct gl_resource){
 		.kind = slot->kind, .lock = slot->lock, .space = slot->space
 	};
+}
+
+/* While somebody looks: the owner's name is in the lock as long as we are in its slow path. */
+static notrace void note_back_off(const struct gl_resource *res)
+{
+	s32 tid = 0, tgid;
+
+	gl_owner_peek(res->kind, res->lock, &tid, &tgid);
+	gl_episode_backed_off(res->lock, tid);
 }
 
 /* Close a live slot of ours that has been found. */
@@ -231,6 +242,8 @@ notrace bool gl_wait_end(struct gl_cpu *cpu, u64 lock, int ret)
 	if (!ended)
 		return false;
 	begin_ns = ended->begin_ns;
+	if (unlikely(ret == -EDEADLK && READ_ONCE(gl_backoffs_on)))
+		note_back_off(&(struct gl_resource){ .kind = ended->kind, .lock = lock });
 	close_wait(cpu, ended, ret);
 	/* Waits nest: those begun within this one are over, though unseen. */
 	for (i = 0; i < nr; i++)

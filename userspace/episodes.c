@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* episodes - how threads fare with futexes, over many waits (episodes.h) */
+/* episodes - how threads fare with locks, over many waits (episodes.h) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 #include "source.h"
 #include "xalloc.h"
 
-/* The module's numbers of file locks; no address has this bit. */
-#define FILE_BIT	(1ULL << 63)
+/* The module's numbers of file locks and ww_mutexes; no address has this bit. */
+#define NUMBER_BIT	(1ULL << 63)
 
 static int compare(const void *a, const void *b)
 {
@@ -43,7 +43,7 @@ void episodes_parse(const char *text, struct episodes *ret)
 			.nr_passed = passed,
 			.nr_timeouts = timeouts,
 			.nr_had = had,
-			.exact = uaddr & FILE_BIT,
+			.exact = uaddr & NUMBER_BIT,
 			.owner = by,
 		};
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * episodes - how threads fare with futexes and file locks that they ask for again
- * and again, as the module counts it while somebody looks.
+ * episodes - how threads fare with futexes, file locks and ww_mutexes that they ask
+ * for again and again, as the module counts it while somebody looks.
  */
 #ifndef EPISODES_H
 #define EPISODES_H
@@ -10,12 +10,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/** struct episode - one thread and one futex, or lock of a file */
+/** struct episode - one thread and one futex, lock of a file or ww_mutex */
 struct episode {
 	pid_t tid;
 	/** @start_ticks: the thread's start time, clock ticks since boot */
 	uint64_t start_ticks;
-	/** @uaddr: address of the word in its memory; file lock: a number above all of them */
+	/** @uaddr: address of the word in its memory; else: a number above all of them */
 	uint64_t uaddr;
 	/**
 	 * @since_ns: first wait since it last had the lock; file lock: begin of the wait,
@@ -26,7 +26,7 @@ struct episode {
 	uint64_t nr_overtaken;
 	/** @nr_passed: the same, in all episodes so far */
 	uint64_t nr_passed;
-	/** @nr_timeouts: waits that ended by their timeout, so far */
+	/** @nr_timeouts: waits that ended by their timeout, or refusals, so far */
 	uint64_t nr_timeouts;
 	/** @nr_had: times that it had the lock after a wait, so far */
 	uint64_t nr_had;

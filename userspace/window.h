@@ -125,10 +125,10 @@ struct ask_series {
 	struct window_others others;
 };
 
-/** struct retry_series - a task that does not get a futex or file lock, and comes back */
+/** struct retry_series - a task that does not get a lock, and comes back */
 struct retry_series {
 	struct window_task task;
-	/** @uaddr: the futex, in its memory; file lock: as in struct episode */
+	/** @uaddr: the futex, in its memory; other locks: as in struct episode */
 	uint64_t uaddr;
 	/** @since_ns: from then on it failed between any two looks; ns CLOCK_MONOTONIC */
 	uint64_t since_ns;

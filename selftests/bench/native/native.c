@@ -16,6 +16,7 @@
 #include "../../../kmod/count.h"
 #include "../../../kmod/cpu.h"
 #include "../../../kmod/ended.h"
+#include "../../../kmod/episode.h"
 #include "../../../kmod/event.h"
 #include "../../../kmod/group.h"
 #include "../../../kmod/owner.h"
@@ -37,10 +38,15 @@ struct gl_cpu *gl_cpu_ptr;
 struct gl_events gl_events;
 u32 gl_nr_rows = GL_DEFAULT_MAX_LOCKS, gl_nr_groups = 16;
 u64 tsc_mult;
-bool gl_enabled = true, gl_by_owner, gl_grouping, gridlock_wait_end, gridlock_wait_lasts;
+bool gl_enabled = true, gl_by_owner, gl_grouping, gl_backoffs_on;
+bool gridlock_wait_end, gridlock_wait_lasts;
 unsigned long gl_trace_ns;
 
 void gl_owner_peek(u32 kind, u64 lock, s32 *tid, s32 *tgid)
+{
+}
+
+void gl_episode_backed_off(u64 lock, s32 owner_tid)
 {
 }
 
