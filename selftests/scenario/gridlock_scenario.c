@@ -8,11 +8,15 @@
  *	unlock KIND N		drop it
  *	churn COUNT KIND N...	take these locks in this order and drop them again,
  *				COUNT times
+ *	begin CLASS		begin an acquire context of this class of ww_mutexes;
+ *				it gets older than those that are begun later
+ *	end CLASS		end it; its locks are dropped by then
  *	leak			forget some memory, for kmemleak to find
  *
- * KIND is one of mutex, rwsem-w, rwsem-r, rtmutex and sem. Programs compose any
+ * KIND is one of mutex, rwsem-w, rwsem-r, rtmutex, sem and ww. Programs compose any
  * circle from these, also together with locks of user space: the order of
- * events is theirs to make.
+ * events is theirs to make. A ww N is a ww_mutex of class N % 2, where a younger
+ * context that has another lock of the class is refused by an older one: EDEADLK.
  *
  * mmap() of the file takes and drops mutex N, N being the page offset, under
  * the caller's own mmap_lock, and then fails with ENODEV.
@@ -38,6 +42,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/ww_mutex.h>
 
 /* Enough for rings; a ring of 13 is the longest that the tests make. */
 #define MAX_LOCKS	64
@@ -66,7 +71,14 @@ static struct rw_semaphore rwsems[MAX_LOCKS];
 static struct rt_mutex rtmutexes[MAX_LOCKS];
 static struct semaphore sems[MAX_LOCKS];
 
-static int mutex_take(unsigned int n)
+static DEFINE_WD_CLASS(first_class);
+static DEFINE_WD_CLASS(second_class);
+static struct ww_class *const ww_classes[] = { &first_class, &second_class };
+static struct ww_mutex ww_mutexes[MAX_LOCKS];
+
+struct session;
+
+static int mutex_take(struct session *s, unsigned int n)
 {
 	return mutex_lock_killable(&mutexes[n]);
 }
@@ -76,7 +88,7 @@ static void mutex_drop(unsigned int n)
 	mutex_unlock(&mutexes[n]);
 }
 
-static int rwsem_take_write(unsigned int n)
+static int rwsem_take_write(struct session *s, unsigned int n)
 {
 	return down_write_killable(&rwsems[n]);
 }
@@ -86,7 +98,7 @@ static void rwsem_drop_write(unsigned int n)
 	up_write(&rwsems[n]);
 }
 
-static int rwsem_take_read(unsigned int n)
+static int rwsem_take_read(struct session *s, unsigned int n)
 {
 	return down_read_killable(&rwsems[n]);
 }
@@ -96,7 +108,7 @@ static void rwsem_drop_read(unsigned int n)
 	up_read(&rwsems[n]);
 }
 
-static int rtmutex_take(unsigned int n)
+static int rtmutex_take(struct session *s, unsigned int n)
 {
 	return rt_mutex_lock_killable(&rtmutexes[n]);
 }
@@ -106,7 +118,7 @@ static void rtmutex_drop(unsigned int n)
 	rt_mutex_unlock(&rtmutexes[n]);
 }
 
-static int sem_take(unsigned int n)
+static int sem_take(struct session *s, unsigned int n)
 {
 	return down_killable(&sems[n]);
 }
@@ -116,15 +128,22 @@ static void sem_drop(unsigned int n)
 	up(&sems[n]);
 }
 
+static int ww_take(struct session *s, unsigned int n);
+
+static void ww_drop(unsigned int n)
+{
+	ww_mutex_unlock(&ww_mutexes[n]);
+}
+
 /**
  * struct kind - one kind of lock
  * @name: its name in commands
- * @take: waits for lock n; 0, or -EINTR when the task was killed
+ * @take: waits for lock n; 0, or -EINTR when the task was killed, or its own errnos
  * @drop: lets go of lock n; called by the task that took it
  */
 struct kind {
 	const char *name;
-	int (*take)(unsigned int n);
+	int (*take)(struct session *s, unsigned int n);
 	void (*drop)(unsigned int n);
 };
 
@@ -134,6 +153,7 @@ static const struct kind kinds[] = {
 	{ "rwsem-r", rwsem_take_read, rwsem_drop_read },
 	{ "rtmutex", rtmutex_take, rtmutex_drop },
 	{ "sem", sem_take, sem_drop },
+	{ "ww", ww_take, ww_drop },
 };
 
 /** struct lock - one lock named in a command */
@@ -147,12 +167,24 @@ struct lock {
  * @owner: the task that holds locks through it, or NULL; compared, never followed
  * @held: [nr_held] locks in the order taken; @owner alone touches them
  * @nr_held: entries in @held
+ * @ctx: acquire contexts, by class
+ * @begun: bits of the classes whose context was begun
  */
 struct session {
 	struct task_struct *owner;
 	struct lock held[MAX_HELD];
 	unsigned int nr_held;
+	struct ww_acquire_ctx ctx[ARRAY_SIZE(ww_classes)];
+	unsigned long begun;
 };
+
+static int ww_take(struct session *s, unsigned int n)
+{
+	unsigned int class = n % ARRAY_SIZE(ww_classes);
+	struct ww_acquire_ctx *ctx = s->begun & BIT(class) ? &s->ctx[class] : NULL;
+
+	return ww_mutex_lock_interruptible(&ww_mutexes[n], ctx);
+}
 
 /* The task that asks becomes the owner, unless the file has another one. */
 static int session_claim(struct session *s)
@@ -167,7 +199,7 @@ static int session_claim(struct session *s)
 
 static void session_unclaim(struct session *s)
 {
-	if (!s->nr_held)
+	if (!s->nr_held && !s->begun)
 		WRITE_ONCE(s->owner, NULL);
 }
 
@@ -179,7 +211,7 @@ static int session_lock(struct session *s, const struct lock *lock)
 		return err;
 	if (s->nr_held == MAX_HELD)
 		return -ENOSPC;
-	err = lock->kind->take(lock->n);
+	err = lock->kind->take(s, lock->n);
 	if (!err)
 		s->held[s->nr_held++] = *lock;
 	session_unclaim(s);
@@ -206,12 +238,49 @@ static int session_unlock(struct session *s, const struct lock *lock)
 
 static void session_unlock_all(struct session *s)
 {
+	unsigned int class;
+
 	while (s->nr_held) {
 		const struct lock *lock = &s->held[--s->nr_held];
 
 		lock->kind->drop(lock->n);
 	}
+	for (class = 0; class < ARRAY_SIZE(ww_classes); class++)
+		if (s->begun & BIT(class))
+			ww_acquire_fini(&s->ctx[class]);
+	s->begun = 0;
 	session_unclaim(s);
+}
+
+static int session_begin(struct session *s, unsigned int class)
+{
+	int err = session_claim(s);
+
+	if (err)
+		return err;
+	if (s->begun & BIT(class))
+		return -EEXIST;
+	ww_acquire_init(&s->ctx[class], ww_classes[class]);
+	s->begun |= BIT(class);
+	return 0;
+}
+
+static int session_end(struct session *s, unsigned int class)
+{
+	unsigned int i;
+
+	if (READ_ONCE(s->owner) != current)
+		return -EPERM;
+	if (!(s->begun & BIT(class)))
+		return -ENOENT;
+	for (i = 0; i < s->nr_held; i++)
+		if (s->held[i].kind->take == ww_take &&
+		    s->held[i].n % ARRAY_SIZE(ww_classes) == class)
+			return -EBUSY;
+	ww_acquire_fini(&s->ctx[class]);
+	s->begun &= ~BIT(class);
+	session_unclaim(s);
+	return 0;
 }
 
 static int churn_once(struct session *s, const struct lock *locks, unsigned int nr)
@@ -291,6 +360,14 @@ static int run_churn(struct session *s, char *command)
 	return err;
 }
 
+static int run_context(struct session *s, char *command,
+		       int (*run)(struct session *s, unsigned int class))
+{
+	unsigned int class;
+
+	return parse_number(&command, ARRAY_SIZE(ww_classes) - 1, &class) ?: run(s, class);
+}
+
 /* On purpose: shows that the search for leaks finds one. Only tests write here. */
 static int leak(void)
 {
@@ -310,6 +387,10 @@ static int run_command(struct session *s, char *command)
 		return -EINVAL;
 	if (!strcmp(verb, "churn"))
 		return run_churn(s, command);
+	if (!strcmp(verb, "begin"))
+		return run_context(s, command, session_begin);
+	if (!strcmp(verb, "end"))
+		return run_context(s, command, session_end);
 	if (!strcmp(verb, "leak"))
 		return leak();
 	err = parse_lock(&command, &lock);
@@ -353,7 +434,7 @@ static int scenario_mmap(struct file *file, struct vm_area_struct *vma)
 
 	if (vma->vm_pgoff >= MAX_LOCKS)
 		return -ERANGE;
-	err = mutex_take(vma->vm_pgoff);
+	err = mutex_take(file->private_data, vma->vm_pgoff);
 	if (err)
 		return err;
 	mutex_drop(vma->vm_pgoff);
@@ -380,7 +461,9 @@ static int scenario_release(struct inode *inode, struct file *file)
 	 */
 	if (s->nr_held)
 		pr_notice("%u locks stay locked: their owner shared its descriptors\n", s->nr_held);
-	kfree(s);
+	/* Locks point to the context that they were taken in. */
+	if (!s->nr_held || !s->begun)
+		kfree(s);
 	return 0;
 }
 
@@ -412,6 +495,7 @@ static int __init scenario_init(void)
 		rt_mutex_init(&rtmutexes[i]);
 		untrack(&rtmutexes[i]);
 		sema_init(&sems[i], 1);
+		ww_mutex_init(&ww_mutexes[i], ww_classes[i % ARRAY_SIZE(ww_classes)]);
 	}
 	return misc_register(&scenario_device);
 }
