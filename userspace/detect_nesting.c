@@ -3,7 +3,7 @@
  * detect_nesting - two threads ask for two locks in opposite orders, as the lens
  * saw it: a deadlock that has not happened yet.
  *
- * Not when both held a third one: then they never meet.
+ * Not when both held a third one, and not both to read: then they never meet.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,10 +29,18 @@ static bool share_a_gate(const struct takings *all, const struct taking *a,
 	const struct nesting *x = a->from, *y = b->from;
 
 	(void)all;
-	for (uint32_t i = 0; i < x->nr_held; i++)
-		if (place_of(y, x->held[i]) >= 0)
+	for (uint32_t i = 0; i < x->nr_held; i++) {
+		int place = place_of(y, x->held[i]);
+
+		if (place >= 0 && !(x->held_shared[i] && y->held_shared[place]))
 			return true;
+	}
 	return false;
+}
+
+static const char *how(bool shared)
+{
+	return shared ? " to read" : "";
 }
 
 static char *describe(const struct takings *all, const struct taking *t)
@@ -43,21 +51,25 @@ static char *describe(const struct takings *all, const struct taking *t)
 
 	while (strcmp(view->locks[n->held[place]].id, t->held))
 		place++;
-	return xasprintf("%d: %s (at %s), then %s (at %s)", n->task.tid,
-			 view->locks[n->held[place]].name, n->held_site[place],
-			 view->locks[n->wanted].name, n->wanted_site);
+	return xasprintf("%d: %s%s (at %s), then %s%s (at %s)", n->task.tid,
+			 view->locks[n->held[place]].name, how(n->held_shared[place]),
+			 n->held_site[place], view->locks[n->wanted].name,
+			 how(n->wanted_shared), n->wanted_site);
 }
 
 static int compare_locks(const struct nesting *x, const struct nesting *y)
 {
 	if (x->wanted != y->wanted)
 		return x->wanted < y->wanted ? -1 : 1;
+	if (x->wanted_shared != y->wanted_shared)
+		return x->wanted_shared ? -1 : 1;
 	if (x->nr_held != y->nr_held)
 		return x->nr_held < y->nr_held ? -1 : 1;
-	return memcmp(x->held, y->held, x->nr_held * sizeof(*x->held));
+	return memcmp(x->held, y->held, x->nr_held * sizeof(*x->held)) ?:
+	       memcmp(x->held_shared, y->held_shared, x->nr_held * sizeof(*x->held_shared));
 }
 
-/* By the locks, then by thread. */
+/* By the locks and how they are taken, then by thread. */
 static int compare(const void *a, const void *b)
 {
 	const struct nesting *x = *(const struct nesting *const *)a;
@@ -90,6 +102,8 @@ static void add_each_held(struct takings *all, const struct nesting *n)
 			.task = &n->task,
 			.held = view->locks[n->held[i]].id,
 			.wanted = view->locks[n->wanted].id,
+			.held_shared = n->held_shared[i],
+			.wanted_shared = n->wanted_shared,
 			.from = n,
 		};
 }

@@ -88,8 +88,12 @@ static void find(const struct world *w, const struct graph *g, const struct limi
 
 		*vec_push(s.order, s.nr) = o;
 		if (takings_want(&all, &o->task))
-			*vec_push(all.taking, all.nr) =
-				(struct taking){ &o->task, o->held, o->wanted, o };
+			*vec_push(all.taking, all.nr) = (struct taking){
+				.task = &o->task,
+				.held = o->held,
+				.wanted = o->wanted,
+				.from = o,
+			};
 	}
 	qsort(s.order, s.nr, sizeof(*s.order), compare);
 	takings_end(&all, found);

@@ -95,6 +95,12 @@ static void add(const struct search *s, const struct taking *a, const struct tak
 	finding_add_text(f, "opposite", s->all->describe(s->all, b));
 }
 
+/* For each of the two locks: one has it, and keeps the other one from it. */
+static bool can_meet(const struct taking *a, const struct taking *b)
+{
+	return !(a->held_shared && b->wanted_shared) && !(a->wanted_shared && b->held_shared);
+}
+
 /* The takings of one pair of locks: any of the one direction with any of the other. */
 static void find_in(const struct search *s, uint32_t start, uint32_t end)
 {
@@ -106,6 +112,7 @@ static void find_in(const struct search *s, uint32_t start, uint32_t end)
 	for (uint32_t i = start; i < turn; i++) {
 		for (uint32_t k = turn; k < end; k++) {
 			if (!window_task_compare(t[i].task, t[k].task) ||
+			    !can_meet(&t[i], &t[k]) ||
 			    s->all->share_a_gate(s->all, &t[i], &t[k]))
 				continue;
 			add(s, &t[i], &t[k]);

@@ -20,6 +20,9 @@ struct taking {
 	/** @held, @wanted: ids as struct wait has them (borrowed) */
 	const char *held;
 	const char *wanted;
+	/** @held_shared, @wanted_shared: others may have it so at the same time */
+	bool held_shared;
+	bool wanted_shared;
 	/** @from: what tells it; of one array, so that they are in order */
 	const void *from;
 };
@@ -51,8 +54,9 @@ bool takings_want(const struct takings *all, const struct window_task *task);
  * takings_end() - add a finding for each two locks that were taken in opposite orders
  *
  * By the first two threads that are seen to: there is one mistake, whoever makes
- * it. None for locks that @found tells of. Frees what @all owns.
- * O(n log n) but for locks behind a gate: there each with each.
+ * it. None for locks that @found tells of, and none where one of the locks is only
+ * read by both. Frees what @all owns.
+ * O(n log n) but for locks behind a gate, or read: there each with each.
  */
 void takings_end(struct takings *all, struct findings *found);
 

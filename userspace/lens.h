@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * lens - every call of the pthread_mutex functions, glibc's or musl's, in the
- * processes that the user names: uprobes whose programs (bpf/lens.bpf.c) count in the kernel.
+ * lens - every call of the pthread_mutex and pthread_rwlock functions, glibc's or
+ * musl's, in the processes that the user names: uprobes whose programs
+ * (bpf/lens.bpf.c) count in the kernel.
  *
  * They are set by a child of the reader: that takes the mmap_lock of every
  * process that maps the same library, and one of those may be stuck.
@@ -45,9 +46,13 @@ struct nesting {
 	struct window_task task;
 	/** @wanted: index into the view's locks */
 	uint32_t wanted;
+	/** @wanted_shared: it is to be read, as others may at the same time */
+	bool wanted_shared;
 	/** @held: [nr_held] the same, in the order taken */
 	uint32_t held[LENS_MAX_HELD];
 	uint32_t nr_held;
+	/** @held_shared: [nr_held] it is held to read */
+	bool held_shared[LENS_MAX_HELD];
 	/** @wanted_site: where the call was made, the first time; "prog+0x12" (borrowed) */
 	const char *wanted_site;
 	/** @held_site: [nr_held] the same of the calls that took them */

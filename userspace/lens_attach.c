@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lens_attach - uprobes on the pthread_mutex functions of one process
- * (lens_attach.h).
+ * lens_attach - uprobes on the pthread_mutex and pthread_rwlock functions of one
+ * process (lens_attach.h).
  *
  * Of each file with code that the process maps, the file itself is opened,
  * whatever its path leads to by now and in whichever mount namespace it is.
@@ -36,12 +36,22 @@
 struct function {
 	const char *name;
 	enum lens_call call;
+	/** @rare: few programs use it */
+	bool rare;
+	/** @exported: others may call it, which then import it */
+	bool exported;
 	/** @place: [nr] offsets in the file */
 	uint64_t place[MAX_PLACES];
 	uint32_t nr;
 };
 
+#define TO_WRITE	LENS_RWLOCK
+#define TO_READ		(LENS_RWLOCK | LENS_SHARED)
+
 /*
+ * Where each probe takes its time to set, the rare ones are set only if some file of
+ * the process calls the function.
+ *
  * In this order: no lock is noted as taken whose end would not be seen, and no
  * return is seen whose call was not.
  */
@@ -49,12 +59,22 @@ static const struct function functions[] = {
 	{ .name = "pthread_mutex_unlock", .call = LENS_UNLOCK },
 	{ .name = "pthread_mutex_lock", .call = LENS_LOCK },
 	{ .name = "pthread_mutex_trylock", .call = LENS_TRY },
-	{ .name = "pthread_mutex_timedlock", .call = LENS_TRY },
-	{ .name = "pthread_mutex_clocklock", .call = LENS_TRY },
+	{ .name = "pthread_mutex_timedlock", .call = LENS_TRY, .rare = true },
+	{ .name = "pthread_mutex_clocklock", .call = LENS_TRY, .rare = true },
+	{ .name = "pthread_rwlock_unlock", .call = LENS_UNLOCK | LENS_RWLOCK, .rare = true },
+	{ .name = "pthread_rwlock_wrlock", .call = LENS_LOCK | TO_WRITE, .rare = true },
+	{ .name = "pthread_rwlock_trywrlock", .call = LENS_TRY | TO_WRITE, .rare = true },
+	{ .name = "pthread_rwlock_timedwrlock", .call = LENS_TRY | TO_WRITE, .rare = true },
+	{ .name = "pthread_rwlock_clockwrlock", .call = LENS_TRY | TO_WRITE, .rare = true },
+	{ .name = "pthread_rwlock_rdlock", .call = LENS_LOCK | TO_READ, .rare = true },
+	{ .name = "pthread_rwlock_tryrdlock", .call = LENS_TRY | TO_READ, .rare = true },
+	{ .name = "pthread_rwlock_timedrdlock", .call = LENS_TRY | TO_READ, .rare = true },
+	{ .name = "pthread_rwlock_clockrdlock", .call = LENS_TRY | TO_READ, .rare = true },
 };
 
 static_assert(ARRAY_SIZE(functions) * MAX_PLACES <= LENS_MAX_PLACES,
 	      "all places of all functions must find room in struct lens_places");
+static_assert(ARRAY_SIZE(functions) <= 32, "each function must find its bit in a uint32_t");
 
 /* What tells whose C library it is, alone or linked into a program. */
 static const struct mark {
@@ -72,6 +92,8 @@ struct library {
 	/** @known: it is glibc or musl; @musl: the latter */
 	bool known;
 	bool musl;
+	/** @imported: bits of those functions that it calls, and others have */
+	uint32_t imported;
 	struct function function[ARRAY_SIZE(functions)];
 };
 
@@ -101,22 +123,40 @@ static void note_place(struct function *f, uint64_t place)
 		f->place[f->nr++] = place;
 }
 
-static void note_symbol(struct library *lib, const char *name, const GElf_Sym *sym)
+static void note_function(struct library *lib, uint32_t index, const GElf_Sym *sym, bool exported)
 {
+	struct function *f = &lib->function[index];
 	uint64_t place;
 
-	if (sym->st_shndx == SHN_UNDEF || GELF_ST_TYPE(sym->st_info) != STT_FUNC)
+	if (sym->st_shndx == SHN_UNDEF) {
+		lib->imported |= 1U << index;
 		return;
+	}
+	if (!place_in_file(lib->elf, sym->st_value, &place))
+		return;
+	note_place(f, place);
+	f->exported |= exported;
+}
+
+static void note_mark(struct library *lib, const char *name)
+{
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
 		if (strcmp(name, marks[i].name))
 			continue;
 		lib->known = true;
 		lib->musl = marks[i].musl;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
-		if (!strcmp(name, functions[i].name) &&
-		    place_in_file(lib->elf, sym->st_value, &place))
-			note_place(&lib->function[i], place);
+}
+
+static void note_symbol(struct library *lib, const char *name, const GElf_Sym *sym, bool exported)
+{
+	if (sym->st_shndx != SHN_UNDEF && GELF_ST_TYPE(sym->st_info) != STT_FUNC)
+		return;
+	if (sym->st_shndx != SHN_UNDEF)
+		note_mark(lib, name);
+	for (uint32_t i = 0; i < ARRAY_SIZE(functions); i++)
+		if (!strcmp(name, functions[i].name))
+			note_function(lib, i, sym, exported);
 }
 
 static void read_symbols(struct library *lib, Elf_Scn *section, const GElf_Shdr *header)
@@ -128,7 +168,7 @@ static void read_symbols(struct library *lib, Elf_Scn *section, const GElf_Shdr 
 		const char *name = elf_strptr(lib->elf, header->sh_link, sym.st_name);
 
 		if (name)
-			note_symbol(lib, name, &sym);
+			note_symbol(lib, name, &sym, header->sh_type == SHT_DYNSYM);
 	}
 }
 
@@ -155,7 +195,7 @@ static void collect(const struct library *lib, bool at_return, struct lens_place
 		const struct function *f = &lib->function[i];
 
 		for (uint32_t k = 0; k < f->nr; k++) {
-			if (at_return && f->call == LENS_UNLOCK)
+			if (at_return && (f->call & LENS_CALL) == LENS_UNLOCK)
 				continue;
 			ret->offset[ret->nr] = f->place[k];
 			ret->cookie[ret->nr++] = f->call | (lib->musl ? LENS_MUSL : 0);
@@ -178,6 +218,8 @@ static int attach_library(struct lens_bpf *skel, pid_t pid, const struct library
 struct attempt {
 	struct lens_bpf *skel;
 	pid_t pid;
+	/** @wanted: bits of the functions that are worth a probe each */
+	uint32_t wanted;
 	char *why;
 	size_t size;
 };
@@ -232,12 +274,21 @@ static int open_file(const struct attempt *a, const struct proc_map *map)
 	return fd;
 }
 
-static bool attach_to(const struct attempt *a, const struct library *lib)
+/* What it has inside and exports to nobody it uses. */
+static void leave_out_unwanted(struct library *lib, uint32_t wanted)
+{
+	for (uint32_t i = 0; i < ARRAY_SIZE(functions); i++)
+		if (lib->function[i].exported && !(wanted & 1U << i))
+			lib->function[i].nr = 0;
+}
+
+static bool attach_to(const struct attempt *a, struct library *lib)
 {
 	int err;
 
 	if (!lib->known || !lib->function[0].nr || !lib->function[1].nr)
 		return false;
+	leave_out_unwanted(lib, a->wanted);
 	err = attach_library(a->skel, a->pid, lib);
 	if (err)
 		snprintf(a->why, a->size, "the kernel sets no probe in process %d: %s", a->pid,
@@ -276,6 +327,48 @@ static bool is_new_file(const struct proc_maps *maps, uint32_t index)
 	return true;
 }
 
+static uint32_t imported_by(const struct attempt *a, const struct proc_map *map)
+{
+	struct library lib = { .fd = open_file(a, map) };
+
+	if (lib.fd < 0)
+		return 0;
+	read_library(&lib);
+	elf_end(lib.elf);
+	close(lib.fd);
+	return lib.imported;
+}
+
+/* No lock is seen taken whose end is not, whoever finds the function in whichever way. */
+static uint32_t with_unlock(uint32_t wanted)
+{
+	uint32_t unlock = 0, of_rwlocks = 0;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		if (!(functions[i].call & LENS_RWLOCK))
+			continue;
+		of_rwlocks |= 1U << i;
+		if ((functions[i].call & LENS_CALL) == LENS_UNLOCK)
+			unlock |= 1U << i;
+	}
+	return wanted & of_rwlocks ? wanted | unlock : wanted;
+}
+
+static uint32_t find_wanted(const struct attempt *a, const struct proc_maps *maps)
+{
+	uint32_t wanted = 0;
+
+	if (!lens_link_is_slow(a->skel))
+		return ~0U;
+	for (uint32_t i = 0; i < ARRAY_SIZE(functions); i++)
+		if (!functions[i].rare)
+			wanted |= 1U << i;
+	for (uint32_t i = 0; i < maps->nr && !*a->why; i++)
+		if (is_new_file(maps, i))
+			wanted |= imported_by(a, &maps->map[i]);
+	return with_unlock(wanted);
+}
+
 int lens_attach_exit(struct lens_bpf *skel)
 {
 	struct bpf_link *link = bpf_program__attach(skel->progs.lens_exit);
@@ -296,6 +389,7 @@ int lens_attach(struct lens_bpf *skel, pid_t pid, struct lens_file *ret, char *w
 		return -1;
 	}
 	elf_version(EV_CURRENT);
+	a.wanted = find_wanted(&a, &maps);
 	for (uint32_t i = 0; i < maps.nr && !*why; i++) {
 		if (!is_new_file(&maps, i) || !attach_file(&a, &maps.map[i]))
 			continue;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* lens_attach - uprobes on the pthread_mutex functions of one process; for lens_*.c only */
+/* lens_attach - uprobes on the functions of one process's locks; for lens_*.c only */
 #ifndef LENS_ATTACH_H
 #define LENS_ATTACH_H
 

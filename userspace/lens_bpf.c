@@ -307,7 +307,10 @@ static void add_try(struct world *w, const struct lens_try_key *key, const struc
 
 	if (task == NO_INDEX || w->tasks[task].tgid != (pid_t)key->tgid)
 		return;
-	if (t->owner && futex_owner(w, key->tgid, key->addr, t->owner, 0, &owner) != OWNER_TASK)
+	if (t->holder)
+		owner = world_find_task(w, t->holder);
+	else if (t->owner &&
+		 futex_owner(w, key->tgid, key->addr, t->owner, 0, &owner) != OWNER_TASK)
 		owner = NO_INDEX;
 	e = episodes_get(episodes, key->tid, key->addr);
 	e->start_ticks = w->tasks[task].start_ticks;
@@ -346,10 +349,12 @@ static void add_nesting(struct lens *lens, struct world *w, const struct lens_ne
 	new = vec_push(lens->view.nestings, lens->view.nr_nestings);
 	new->task = (struct window_task){ key->tid, w->tasks[task].start_ticks };
 	new->wanted = lens_names_lock(&lens->names, w, key->tgid, key->wanted);
+	new->wanted_shared = key->wanted & LENS_IS_SHARED;
 	new->wanted_site = lens_names_site(&lens->names, w, key->tgid, n->wanted_site);
 	new->last_ns = n->last_ns;
 	for (uint32_t i = 0; i < LENS_MAX_HELD && key->held[i]; i++) {
 		new->held[i] = lens_names_lock(&lens->names, w, key->tgid, key->held[i]);
+		new->held_shared[i] = key->held[i] & LENS_IS_SHARED;
 		new->held_site[i] = lens_names_site(&lens->names, w, key->tgid, n->held_site[i]);
 		new->nr_held = i + 1;
 	}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lens_holds.h"
+#include "lens_lock.h"
 #include "proc.h"
 #include "xalloc.h"
 
@@ -18,7 +19,7 @@ static int compare_locks(const void *a, const void *b)
 
 	if (x->pid != y->pid)
 		return x->pid < y->pid ? -1 : 1;
-	return x->addr < y->addr ? -1 : x->addr > y->addr;
+	return x->lock < y->lock ? -1 : x->lock > y->lock;
 }
 
 static int compare_totals(const void *a, const void *b)
@@ -33,7 +34,7 @@ static int compare_totals(const void *a, const void *b)
 static struct hold of_row(const struct lens_hold_key *key, const struct lens_hold *row)
 {
 	struct hold h = {
-		.addr = key->addr, .site = key->site, .pid = key->tgid,
+		.lock = key->addr, .site = key->site, .pid = key->tgid,
 		.nr = row->nr, .total_ns = row->total_ns, .max_ns = row->max_ns,
 	};
 
@@ -90,16 +91,6 @@ void lens_holds_sum(const struct lens_hold_key *key, const struct lens_hold *row
 	}
 }
 
-static char *name_of_lock(const struct proc_maps *maps, uint64_t addr)
-{
-	const struct proc_map *map = proc_maps_find(maps, addr);
-
-	if (map && map->shared && *map->path)
-		return xasprintf("pthread mutex 0x%llx (shared memory %s)",
-				 (unsigned long long)addr, map->path);
-	return xasprintf("pthread mutex 0x%llx", (unsigned long long)addr);
-}
-
 static char *name_of_site(const struct proc_maps *maps, uint64_t addr)
 {
 	const struct proc_map *map = proc_maps_find(maps, addr);
@@ -120,7 +111,7 @@ void lens_holds_name(struct lens_holds *holds, struct remote *remote)
 
 		/* A process that has ended has no names any more. */
 		proc_maps_read(remote, h->pid, h->pid, &maps);
-		h->name = name_of_lock(&maps, h->addr);
+		h->name = lens_lock_name(proc_maps_find(&maps, h->lock & LENS_ADDR), h->lock);
 		h->longest_at = name_of_site(&maps, h->site);
 		proc_maps_free(&maps);
 	}

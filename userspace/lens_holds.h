@@ -16,9 +16,10 @@ struct remote;
 /* Locks that are told of. */
 #define LENS_TOLD_HOLDS	16
 
-/** struct hold - of one lock in one process */
+/** struct hold - of one lock in one process; of an rwlock, to read or to write */
 struct hold {
-	uint64_t addr;
+	/** @lock: its address, and what it is, as the kernel tells it */
+	uint64_t lock;
 	/** @site: of the call that took it for @max_ns */
 	uint64_t site;
 	pid_t pid;

@@ -78,6 +78,16 @@ void lens_link_prepare(struct lens_bpf *skel)
 	bpf_program__set_expected_attach_type(skel->progs.lens_return, TRACE_UPROBE_MULTI);
 }
 
+static bool takes_all(const struct bpf_program *prog)
+{
+	return bpf_program__expected_attach_type(prog) == TRACE_UPROBE_MULTI;
+}
+
+bool lens_link_is_slow(const struct lens_bpf *skel)
+{
+	return !takes_all(skel->progs.lens_enter);
+}
+
 static int link_each(struct bpf_program *prog, bool at_return, pid_t pid, const char *path,
 		     const struct lens_places *places)
 {
@@ -97,7 +107,7 @@ int lens_link(struct bpf_program *prog, bool at_return, pid_t pid, int fd,
 	char path[32];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (bpf_program__expected_attach_type(prog) == TRACE_UPROBE_MULTI)
+	if (takes_all(prog))
 		return link_all(bpf_program__fd(prog), at_return, pid, path, places);
 	return link_each(prog, at_return, pid, path, places);
 }

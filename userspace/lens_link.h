@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LENS_MAX_PLACES	20
+#define LENS_MAX_PLACES	56
 
 struct bpf_program;
 struct lens_bpf;
@@ -21,6 +21,9 @@ struct lens_places {
 
 /** lens_link_prepare() - before the programs are loaded */
 void lens_link_prepare(struct lens_bpf *skel);
+
+/** lens_link_is_slow() - once prepared: does each place take its time? */
+bool lens_link_is_slow(const struct lens_bpf *skel);
 
 /**
  * lens_link() - run @prog whenever process @pid comes to one of @places

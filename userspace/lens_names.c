@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "futex_owner.h"
+#include "lens_lock.h"
 #include "lens_names.h"
 #include "proc.h"
 #include "xalloc.h"
@@ -60,16 +61,6 @@ static struct lens_name *find(struct lens_names *names, void **tree, pid_t tgid,
 	return name;
 }
 
-static char *name_of_lock(struct world *w, pid_t tgid, uint64_t addr)
-{
-	const struct proc_map *map = futex_map(w, tgid, addr);
-
-	if (map && map->shared && *map->path)
-		return xasprintf("pthread mutex 0x%llx (shared memory %s)",
-				 (unsigned long long)addr, map->path);
-	return xasprintf("pthread mutex 0x%llx", (unsigned long long)addr);
-}
-
 /* Other processes may have the same lock at other addresses. */
 static uint32_t number_of_lock(struct lens_names *names, struct lens_name *name)
 {
@@ -84,14 +75,15 @@ static uint32_t number_of_lock(struct lens_names *names, struct lens_name *name)
 	return names->nr_locks - 1;
 }
 
-uint32_t lens_names_lock(struct lens_names *names, struct world *w, pid_t tgid, uint64_t addr)
+uint32_t lens_names_lock(struct lens_names *names, struct world *w, pid_t tgid, uint64_t lock)
 {
 	bool is_new;
+	uint64_t addr = lock & LENS_ADDR;
 	struct lens_name *name = find(names, &names->places, tgid, addr, &is_new);
 
 	if (is_new) {
 		name->id = futex_identity(w, tgid, addr);
-		name->is = name_of_lock(w, tgid, addr);
+		name->is = lens_lock_name(futex_map(w, tgid, addr), lock);
 	}
 	if (name->look != names->look)
 		name->lock = number_of_lock(names, name);

@@ -30,8 +30,11 @@ struct lens_names {
 /** lens_names_begin() - another look asks: what the last one did not ask for is forgotten */
 void lens_names_begin(struct lens_names *names);
 
-/** lens_names_lock() - index into @names->locks of the mutex at @addr of process @tgid */
-uint32_t lens_names_lock(struct lens_names *names, struct world *w, pid_t tgid, uint64_t addr);
+/**
+ * lens_names_lock() - index into @names->locks of a lock of process @tgid
+ * @lock: its address, and what it is, as the kernel tells it; however it is taken
+ */
+uint32_t lens_names_lock(struct lens_names *names, struct world *w, pid_t tgid, uint64_t lock);
 
 /** lens_names_site() - "prog+0x12": code at @addr of process @tgid; until the next look */
 const char *lens_names_site(struct lens_names *names, struct world *w, pid_t tgid,

@@ -5,12 +5,20 @@
 #include "text.h"
 #include "view_lens.h"
 
+static const char *how_held(const struct hold *h)
+{
+	if (!(h->lock & LENS_IS_RWLOCK))
+		return "";
+	return h->lock & LENS_IS_SHARED ? ", to read," : ", to write,";
+}
+
 static void print_hold(const struct hold *h)
 {
 	char total[32], max[32], p50[32], p99[32], name[TEXT_NAME_SIZE], site[TEXT_NAME_SIZE];
 
-	printf("  %s of %d: %llu times, %s in all, %s at most (taken at %s); half within %s, 99 %% within %s\n",
-	       text_escape(h->name, name, sizeof(name)), h->pid, (unsigned long long)h->nr,
+	printf("  %s%s of %d: %llu times, %s in all, %s at most (taken at %s); half within %s, 99 %% within %s\n",
+	       text_escape(h->name, name, sizeof(name)), how_held(h), h->pid,
+	       (unsigned long long)h->nr,
 	       text_duration(h->total_ns, total, sizeof(total)),
 	       text_duration(h->max_ns, max, sizeof(max)),
 	       text_escape(h->longest_at, site, sizeof(site)),
@@ -61,10 +69,12 @@ static struct json_object *json_histogram(const struct hold *h)
 
 static struct json_object *json_hold(const struct hold *h)
 {
+	const char *mode = h->lock & LENS_IS_SHARED ? "shared" : "exclusive";
 	struct json_object *o = json_object_new_object();
 
 	json_object_object_add(o, "pid", json_object_new_int(h->pid));
 	json_object_object_add(o, "name", json_name(h->name));
+	json_object_object_add(o, "mode", json_object_new_string(mode));
 	json_object_object_add(o, "count", json_object_new_int64(h->nr));
 	json_object_object_add(o, "total_s", seconds(h->total_ns));
 	json_object_object_add(o, "max_s", seconds(h->max_ns));

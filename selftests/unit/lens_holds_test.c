@@ -33,6 +33,29 @@ TEST(calls_that_take_the_same_lock_are_one_row)
 	lens_holds_free(&holds);
 }
 
+TEST(rwlock_is_two_rows_one_for_its_readers)
+{
+	const uint64_t rwlock = 0x10 | LENS_IS_RWLOCK;
+	const struct lens_hold_key key[] = {
+		key_of(1, rwlock, 0xa), key_of(1, rwlock | LENS_IS_SHARED, 0xa),
+		key_of(1, rwlock | LENS_IS_SHARED, 0xb),
+	};
+	const struct lens_hold row[] = {
+		{ .nr = 1, .total_ns = 50, .max_ns = 50, .slot = { [5] = 1 } },
+		{ .nr = 1, .total_ns = 60, .max_ns = 60, .slot = { [5] = 1 } },
+		{ .nr = 1, .total_ns = 70, .max_ns = 70, .slot = { [6] = 1 } },
+	};
+	struct lens_holds holds;
+
+	lens_holds_sum(key, row, 3, &holds);
+	ASSERT_EQ(2, holds.nr);
+	EXPECT_EQ(rwlock | LENS_IS_SHARED, holds.hold[0].lock);
+	EXPECT_EQ(130, holds.hold[0].total_ns);
+	EXPECT_EQ(rwlock, holds.hold[1].lock);
+	EXPECT_EQ(50, holds.hold[1].total_ns);
+	lens_holds_free(&holds);
+}
+
 TEST(percentiles_are_ends_of_slots_but_never_above_the_longest)
 {
 	const struct lens_hold_key key = key_of(1, 0x10, 0xa);

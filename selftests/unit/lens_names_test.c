@@ -60,13 +60,26 @@ static const char *site(FIXTURE_DATA(names) * self, pid_t pid)
 
 TEST_F(names, each_lock_has_a_number)
 {
-	char locks[2];
+	long locks[2];
 
 	EXPECT_EQ(0, lock(self, &locks[0]));
 	EXPECT_EQ(1, lock(self, &locks[1]));
 	EXPECT_EQ(0, lock(self, &locks[0]));
 	EXPECT_EQ(2, self->names.nr_locks);
 	EXPECT_EQ(0, strncmp("pthread mutex 0x", self->names.locks[0].name, 16));
+}
+
+TEST_F(names, rwlock_is_one_however_it_is_taken)
+{
+	long locks[2];
+	const char *of_rwlock = (char *)&locks[0] + LENS_IS_RWLOCK;
+
+	EXPECT_EQ(0, lock(self, of_rwlock));
+	EXPECT_EQ(0, lock(self, of_rwlock + LENS_IS_SHARED));
+	EXPECT_EQ(1, lock(self, &locks[1]));
+	EXPECT_EQ(0, strncmp("pthread rwlock 0x", self->names.locks[0].name, 17));
+	EXPECT_EQ((uintptr_t)&locks[0], strtoul(self->names.locks[0].name + 15, NULL, 16));
+	EXPECT_EQ(0, strncmp("pthread mutex 0x", self->names.locks[1].name, 16));
 }
 
 TEST_F(names, lock_that_is_shared_is_one_at_every_address)
@@ -86,7 +99,7 @@ TEST_F(names, lock_that_is_shared_is_one_at_every_address)
 
 TEST_F(names, what_no_look_asks_for_is_forgotten)
 {
-	char locks[100];
+	long locks[100];
 
 	for (int i = 0; i < 100; i++)
 		lock(self, &locks[i]);

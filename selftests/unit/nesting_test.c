@@ -3,9 +3,10 @@
  * nesting_test - threads that ask for locks with others held, as the lens tells
  * it: views written by hand.
  *
- * "1:ab>c" is: thread 1 asked for c with a and b held; with "-61" behind, 61
- * seconds before the look.
+ * "1:ab>c" is: thread 1 asked for c with a and b held; a capital is a lock that is
+ * only read; with "-61" behind, 61 seconds before the look.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,9 +27,11 @@ static void add(struct lens_view *view, const char *word)
 	n->task.tid = atoi(word);
 	for (; *at != '>'; at++) {
 		n->held_site[n->nr_held] = "there";
-		n->held[n->nr_held++] = *at - 'a';
+		n->held_shared[n->nr_held] = isupper(*at);
+		n->held[n->nr_held++] = tolower(*at) - 'a';
 	}
-	n->wanted = at[1] - 'a';
+	n->wanted_shared = isupper(at[1]);
+	n->wanted = tolower(at[1]) - 'a';
 	n->wanted_site = "here";
 	n->last_ns = WORLD_NOW_NS;
 	if (at[2] == '-')
@@ -86,6 +89,33 @@ TEST(orders_behind_a_gate_are_silent)
 TEST(once_without_the_gate_is_enough)
 {
 	EXPECT_SAYS("lock-inversion possible 1 2", say("1:ca>b 1:a>b 2:cb>a"));
+}
+
+TEST(locks_that_keep_nobody_out_are_silent)
+{
+	EXPECT_SAYS("lock-inversion possible 1 2", say("1:A>b 2:b>a"));
+	EXPECT_SAYS("lock-inversion possible 1 2", say("1:A>b 2:B>a"));
+	EXPECT_SAYS("lock-inversion possible 1 2", say("1:a>B 2:b>A"));
+	EXPECT_SAYS("lock-inversion possible 1 2", say("1:a>b 2:B>A"));
+	EXPECT_SAYS("", say("1:A>B 2:B>A"));
+	EXPECT_SAYS("", say("1:A>b 2:b>A"));
+	EXPECT_SAYS("", say("1:A>b 2:B>A"));
+	EXPECT_SAYS("", say("1:a>B 2:B>a"));
+}
+
+TEST(gate_that_both_only_read_is_none)
+{
+	EXPECT_SAYS("lock-inversion possible 1 2", say("1:Ca>b 2:Cb>a"));
+	EXPECT_SAYS("", say("1:Ca>b 2:cb>a"));
+	EXPECT_SAYS("", say("1:ca>b 2:bC>a"));
+}
+
+TEST(one_after_many_that_only_read_is_told)
+{
+	EXPECT_SAYS("lock-inversion possible 3 4",
+		    say_of("1 2 3 4", "1:A>B 2:A>B 3:A>b 4:B>a"));
+	EXPECT_SAYS("lock-inversion possible 3 4",
+		    say_of("1 2 3 4", "1:A>b 2:A>b 3:a>b 4:b>A"));
 }
 
 TEST(two_locks_are_told_once)

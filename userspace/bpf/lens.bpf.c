@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lens - the part in the kernel: entries and returns of the pthread_mutex
- * functions, in the processes that the reader names.
+ * lens - the part in the kernel: entries and returns of the pthread_mutex and
+ * pthread_rwlock functions, in the processes that the reader names.
  *
  * It keeps for each thread the locks that it holds, and tells three things: how
  * often an attempt that may fail did, which locks were held when another one was
@@ -17,11 +17,14 @@
 #include <bpf/bpf_tracing.h>
 
 #include "lens_abi.h"
+#include "lens_holders.bpf.h"
 #include "lens_holds.bpf.h"
 
 /* glibc: __lock, __count, __owner. musl: _m_type, _m_lock, and _m_count at last. */
 #define GLIBC_COUNT		1
 #define GLIBC_OWNER		2
+/* glibc's rwlock: __cur_writer, a number of a thread. */
+#define GLIBC_WRITER		6
 #define MUTEX_WORDS		6
 #define MUSL_COUNT		5
 #define MUSL_RECURSIVE		1
@@ -176,12 +179,13 @@ static __always_inline struct lens_state *current_state(int *anew)
 	return s;
 }
 
-static __always_inline int place_of(const struct lens_state *s, __u64 addr)
+/* However it was taken: the call that drops it does not say, and nobody has it both ways. */
+static __always_inline int place_of(const struct lens_state *s, __u64 lock)
 {
 	int place = -1;
 
 	for (__u32 i = 0; i < LENS_MAX_HELD; i++)
-		if (i < s->nr_held && s->held[i].addr == addr)
+		if (i < s->nr_held && !((s->held[i].addr ^ lock) & LENS_ADDR))
 			place = i;
 	return place;
 }
@@ -211,6 +215,17 @@ static __always_inline void note_nesting(struct lens_state *s)
 	}
 }
 
+/* The lock that is asked for, and what it is. */
+static __always_inline __u64 lock_of(__u64 addr, __u64 call)
+{
+	addr &= LENS_ADDR;
+	if (call & LENS_RWLOCK)
+		addr |= LENS_IS_RWLOCK;
+	if (call & LENS_SHARED)
+		addr |= LENS_IS_SHARED;
+	return addr;
+}
+
 /* Calls that a first one may be inside of: musl's functions call each other. */
 static __always_inline __u32 outer_calls(__u64 call)
 {
@@ -221,6 +236,7 @@ static __always_inline int begin(struct pt_regs *ctx, __u32 call)
 {
 	int anew;
 	struct lens_state *s = current_state(&anew);
+	__u64 wanted = lock_of(PT_REGS_PARM1(ctx), call);
 
 	if (!s)
 		return 0;
@@ -233,7 +249,7 @@ static __always_inline int begin(struct pt_regs *ctx, __u32 call)
 	if (!(call & LENS_MUSL))
 		s->nr_stray = 0;
 	/* musl's functions call each other: that is one call, and ends with the outer one. */
-	if (s->wanted && s->wanted == PT_REGS_PARM1(ctx) && call & s->call & LENS_MUSL) {
+	if (s->wanted && s->wanted == wanted && call & s->call & LENS_MUSL) {
 		s->nr_inner++;
 		return 0;
 	}
@@ -242,7 +258,7 @@ static __always_inline int begin(struct pt_regs *ctx, __u32 call)
 		miss(LENS_LOST_RETURN);
 		return 0;
 	}
-	s->wanted = PT_REGS_PARM1(ctx);
+	s->wanted = wanted;
 	s->call = call;
 	s->site = 0;
 	bpf_probe_read_user(&s->site, sizeof(s->site), (void *)PT_REGS_SP(ctx));
@@ -255,12 +271,32 @@ static __always_inline int begin(struct pt_regs *ctx, __u32 call)
 
 static __always_inline __u32 owner_of(const struct lens_state *s)
 {
-	__u32 word[3] = { 0 };
+	__u32 word[GLIBC_WRITER + 1] = { 0 };
 
-	bpf_probe_read_user(word, sizeof(word), (void *)s->wanted);
+	if (s->call & LENS_MUSL && s->call & LENS_RWLOCK)
+		return 0;
+	bpf_probe_read_user(word, sizeof(word), (void *)(s->wanted & LENS_ADDR));
 	if (!(s->call & LENS_MUSL))
-		return word[GLIBC_OWNER];
+		return word[s->call & LENS_RWLOCK ? GLIBC_WRITER : GLIBC_OWNER];
 	return word[MUSL_TYPE] & MUSL_TYPE_MASK ? word[MUSL_LOCK] & MUSL_OWNER_MASK : 0;
+}
+
+/* What that one took before its epoch it may have dropped; a namesake never had it. */
+static __always_inline __u32 holder_of(const struct lens_state *s)
+{
+	const struct holder *h = find_holder(s->wanted);
+	const struct lens_state *other;
+	__u64 since_ns;
+	__u32 tid;
+
+	if (!h)
+		return 0;
+	tid = h->tid;
+	since_ns = h->since_ns;
+	other = bpf_map_lookup_elem(&states, &tid);
+	if (!other || other->nr_missed != s->nr_missed || since_ns < other->epoch_ns)
+		return 0;
+	return tid;
 }
 
 static __always_inline void note_failure(const struct lens_state *s, struct lens_try *t,
@@ -268,11 +304,15 @@ static __always_inline void note_failure(const struct lens_state *s, struct lens
 {
 	struct lens_try new = { .nr_failed = 1, .owner = owner_of(s) };
 
+	if (!new.owner && may_be_nameless(s->call))
+		new.holder = holder_of(s);
 	/* One from before this thread was there is of a namesake. */
 	if (t && t->first_ns >= s->since_ns) {
 		t->nr_failed++;
-		if (new.owner)
+		if (new.owner || new.holder) {
 			t->owner = new.owner;
+			t->holder = new.holder;
+		}
 		return;
 	}
 	new.first_ns = bpf_ktime_get_ns();
@@ -285,7 +325,9 @@ static __always_inline int is_taken_again(const struct lens_state *s)
 {
 	int word[MUTEX_WORDS] = { 0 };
 
-	bpf_probe_read_user(word, sizeof(word), (void *)s->wanted);
+	if (s->call & LENS_RWLOCK)
+		return 0;
+	bpf_probe_read_user(word, sizeof(word), (void *)(s->wanted & LENS_ADDR));
 	/* The one counts from 1, the other from 0. */
 	if (!(s->call & LENS_MUSL))
 		return word[GLIBC_COUNT] > 1;
@@ -306,6 +348,8 @@ static __always_inline void hold(struct lens_state *s)
 		held->depth = 1;
 		held->since_ns = is_taken_again(s) ? 0 : bpf_ktime_get_ns();
 		s->nr_held++;
+		if (may_be_nameless(s->call) && note_holder(s->wanted))
+			count(LENS_LOST_HOLDER);
 	} else {
 		s->nr_unknown++;
 		count(LENS_LOST_HELD);
@@ -326,7 +370,7 @@ static __always_inline void end_unknown(struct lens_state *s, int anew, __u64 ca
 static __always_inline void end(struct lens_state *s, int ret)
 {
 	__u64 id = bpf_get_current_pid_tgid();
-	struct lens_try_key key = { .addr = s->wanted, .tgid = id >> 32, .tid = id };
+	struct lens_try_key key = { .addr = s->wanted & LENS_ADDR, .tgid = id >> 32, .tid = id };
 	struct lens_try *t = bpf_map_lookup_elem(&tries, &key);
 
 	if (!ret || ret == EOWNERDEAD) {
@@ -359,7 +403,7 @@ int lens_return(struct pt_regs *ctx)
 	return 0;
 }
 
-static __always_inline int drop(struct pt_regs *ctx)
+static __always_inline int drop(struct pt_regs *ctx, __u64 call)
 {
 	int place, anew;
 	struct lens_state *s = current_state(&anew);
@@ -382,6 +426,8 @@ static __always_inline int drop(struct pt_regs *ctx)
 	}
 	if (--s->held[place].depth)
 		return 0;
+	if (may_be_nameless(call))
+		forget_holder(s->held[place].addr);
 	if (s->held[place].since_ns)
 		note_hold(&s->held[place]);
 	for (__u32 i = 0; i < LENS_MAX_HELD - 1; i++)
@@ -398,7 +444,7 @@ int lens_enter(struct pt_regs *ctx)
 
 	if (is_off(ctx))
 		return 0;
-	return (call & LENS_CALL) == LENS_UNLOCK ? drop(ctx) : begin(ctx, call);
+	return (call & LENS_CALL) == LENS_UNLOCK ? drop(ctx, call) : begin(ctx, call);
 }
 
 SEC("raw_tp/sched_process_exit")

@@ -15,6 +15,7 @@
 #define LENS_MAX_TRIES		8192
 #define LENS_MAX_NESTINGS	8192
 #define LENS_MAX_HOLDS		8192
+#define LENS_MAX_HOLDERS	8192
 
 /* Hold times by powers of 2 ns, up to some 18 minutes and more. */
 #define LENS_HOLD_SLOTS		41
@@ -24,7 +25,9 @@
  * @LENS_LOCK: waits until it has the lock
  * @LENS_TRY: may come back without it
  * @LENS_CALL: mask of the above
- * @LENS_MUSL: its mutexes are musl's, else glibc's
+ * @LENS_MUSL: its locks are musl's, else glibc's
+ * @LENS_RWLOCK: its lock is an rwlock, else a mutex
+ * @LENS_SHARED: takes that to read, else to write
  */
 enum lens_call {
 	LENS_UNLOCK	= 1,
@@ -32,7 +35,17 @@ enum lens_call {
 	LENS_TRY	= 3,
 	LENS_CALL	= 0xff,
 	LENS_MUSL	= 0x100,
+	LENS_RWLOCK	= 0x200,
+	LENS_SHARED	= 0x400,
 };
+
+/*
+ * The lowest bits of a lock's address are 0, as those of every futex are. Where a
+ * lock is told of that was taken or asked for, they tell what it is, and how.
+ */
+#define LENS_IS_RWLOCK		1ULL
+#define LENS_IS_SHARED		2ULL
+#define LENS_ADDR		(~(LENS_IS_RWLOCK | LENS_IS_SHARED))
 
 /** enum lens_count - what is counted, for each CPU */
 enum lens_count {
@@ -46,11 +59,14 @@ enum lens_count {
 	LENS_LOST_HELD,
 	/** @LENS_LOST_RETURN: returns of calls whose begin was not seen */
 	LENS_LOST_RETURN,
+	/** @LENS_LOST_HOLDER: locks taken of which it found no room to note by whom */
+	LENS_LOST_HOLDER,
 	NR_LENS_COUNTS
 };
 
 /** struct lens_held - a lock that a thread has */
 struct lens_held {
+	/** @addr: and what it is */
 	__u64 addr;
 	/** @site: where the call that took it returns to */
 	__u64 site;
@@ -71,7 +87,7 @@ struct lens_state {
 	__u64 epoch_ns;
 	/** @nr_missed: calls missed, and doubts, when its epoch began */
 	__u64 nr_missed;
-	/** @wanted: the lock of the call under way; 0: none is */
+	/** @wanted: the lock of the call under way, and what it is; 0: none is */
 	__u64 wanted;
 	__u64 site;
 	/** @call: of enum lens_call */
@@ -101,9 +117,10 @@ struct lens_try {
 	__u64 nr_failed;
 	/** @nr_had: times it had the lock since @first_ns, by whichever call */
 	__u64 nr_had;
-	/** @owner: the mutex's word for who had it, at the latest failure; 0: nobody, or none */
+	/** @owner: the lock's word for who had it, at the latest failure; 0: nobody, or none */
 	__u32 owner;
-	__u32 pad;
+	/** @holder: who was seen to have it, for want of such a word; 0: not known */
+	__u32 holder;
 };
 
 /**
@@ -113,8 +130,9 @@ struct lens_try {
 struct lens_nesting_key {
 	/** @epoch_ns: of the thread's state by now, or what it holds was not all known */
 	__u64 epoch_ns;
+	/** @wanted: and what it is */
 	__u64 wanted;
-	/** @held: in the order taken; 0: no more */
+	/** @held: the same, in the order taken; 0: no more */
 	__u64 held[LENS_MAX_HELD];
 	__u32 tgid;
 	__u32 tid;
@@ -133,6 +151,7 @@ struct lens_nesting {
 
 /** struct lens_hold_key - a lock in the memory of a process, and who took it */
 struct lens_hold_key {
+	/** @addr: and what it is */
 	__u64 addr;
 	/** @site: where the call that took it returns to */
 	__u64 site;
