@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The lens: every call of pthread_mutex functions in the processes that are named.
+"""The lens: every call of mutex and rwlock functions in the processes that are named.
 What it alone can see is found, with a twin that differs in one order or number,
 of which nothing is said; it leaves nothing behind, and says why when it cannot.
 """
@@ -12,8 +12,8 @@ import shutil
 import subprocess
 import tempfile
 
-from gltest import (COMMAND_SECS, HERE, READY_SECS, Report, Skipped, claim, gridlock, need_module,
-                    read_line, run, wait_until, wchan)
+from gltest import (COMMAND_SECS, GRACE_SECS, HERE, READY_SECS, Report, Skipped, claim, gridlock,
+                    need_module, read_line, run, wait_until, wchan)
 from puppets import Look
 from watch import Watch
 
@@ -31,9 +31,13 @@ CROWD = 2
 # Looks, until one lost nothing.
 TRIES = 5
 
+# Who does not come to try at all between two looks, as others have the CPUs, begins
+# afresh: where that was all there was time for, look again, so many times as long.
+LONGER = (1, 2, 4)
+
 
 class Hallway:
-    """Two threads: one and two are their numbers."""
+    """Two threads: one and two are their numbers. Of several halls, tids are all pairs."""
 
     def __init__(self, *way, program=(HALLWAY,)):
         # What the runner of tests preloads is made for one C library.
@@ -45,7 +49,9 @@ class Hallway:
     def get_ready(self):
         words = read_line(self.process.stdout, READY_SECS).split()
         claim(words[:1] == ["ready"], f"hallway says {words}")
-        self.one, self.two, self.code = map(int, words[1:])
+        self.code, *tids = map(int, words[1:])
+        self.tids = list(zip(tids[::2], tids[1::2]))
+        self.one, self.two = self.tids[0]
 
     def __enter__(self):
         return self
@@ -62,17 +68,24 @@ class Hallway:
             memory.seek(self.code)
             return memory.read(1)[0]
 
+    def of_each(self, findings, kind):
+        """Hall by hall: no finding has threads of more than one."""
+        found = [[finding for finding in self.ours(findings, kind) if
+                  {task["tid"] for task in finding["tasks"]} == set(tids)] for tids in self.tids]
+        claim(sum(map(len, found)) == len(self.ours(findings, kind)), f"it says {findings}")
+        return found
+
     def ours(self, findings, kind):
         return [finding for finding in findings if finding["type"] == kind and
                 self.pid in {task["pid"] for task in finding["tasks"]}]
 
 
-def look(hallway, *options, kind, secs=SECS):
+def look(hallway, *options, kind, secs=SECS, grace=GRACE_SECS):
     """A kernel that preempts a program of the lens runs it for no other task meanwhile:
     that call is lost, and told. Then look again.
     """
     for _ in range(TRIES):
-        report = Report("--lens", hallway.pid, *options, window=secs)
+        report = Report("--lens", hallway.pid, *options, window=secs, grace=grace)
         lens = report.json["lens"]
         if not lens["lost"]:
             break
@@ -83,11 +96,24 @@ def look(hallway, *options, kind, secs=SECS):
     return hallway.ours(report.findings, kind), report
 
 
+def look_at_all(ways, kind, secs=SECS, program=HALLWAY):
+    """One look at several halls in one process: the pairs, and what it says of each.
+    So many threads leave the reader little of the CPUs: it may be late.
+    """
+    words = [word for way in ways for word in (*way, "/")][:-1]
+    with Hallway(*words, program=(program,)) as hall:
+        _, report = look(hall, kind=kind, secs=secs, grace=COMMAND_SECS)
+        return hall.tids, hall.of_each(report.findings, kind)
+
+
 # --- livelock ---
 
 def hallway_is_livelock():
     with Hallway("tries", 0) as hall:
-        told, report = look(hall, kind="livelock")
+        for times in LONGER:
+            told, report = look(hall, kind="livelock", secs=SECS * times)
+            if told:
+                break
         claim(len(told) == 1, f"it says {told}")
         claim(told[0]["verdict"] == "likely", f"the verdict is {told[0]['verdict']}")
         tasks = {task["tid"]: task for task in told[0]["tasks"]}
@@ -125,6 +151,33 @@ def programs_that_are_preempted_do_no_harm():
         claim(lens["hits"] > 0, f"the lens saw nothing: {lens}")
 
 
+def claim_refused_by_each_other(tids, told):
+    claim([finding["verdict"] for finding in told] == ["likely"], f"it says {told}")
+    refused_by = {task["tid"]: task["refused_by"] for task in told[0]["tasks"]}
+    claim(refused_by == {tids[0]: str(tids[1]), tids[1]: str(tids[0])}, f"{refused_by}")
+
+
+def tries_are_livelock(one, other, twin, program):
+    """In two halls, and in the third somebody gets it now and then."""
+    for times in LONGER:
+        tids, told = look_at_all([one, other, twin], "livelock", SECS * times, program)
+        if told[2] or told[0] and told[1]:
+            break
+    claim_refused_by_each_other(tids[0], told[0])
+    claim_refused_by_each_other(tids[1], told[1])
+    claim(not told[2], f"of one that gets it now and then it says {told[2]}")
+
+
+def tries_for_rwlocks(program):
+    """glibc's lock names who writes; who reads is known by what the lens saw alone."""
+    tries_are_livelock(("-m", "wr-ww-", "tries", 0), ("-m", "rw-rw-", "tries", 0),
+                       ("-m", "ww-ww-", "tries", 16), program)
+
+
+def rwlocks_tried_for_are_livelock():
+    tries_for_rwlocks(HALLWAY)
+
+
 # --- lock-inversion ---
 
 def opposite_orders_are_lock_inversion():
@@ -153,6 +206,30 @@ def orders_behind_a_gate_are_silent():
         claim(not told, f"it says {told}")
 
 
+def orders_of_rwlocks(program):
+    """By how they are taken, which is all that differs: is there a lock-inversion?"""
+    ways = {("opposite", "ww-ww-"): 1, ("same", "ww-ww-"): 0,
+            ("opposite", "wr-wr-"): 1, ("opposite", "rr-ww-"): 1,
+            ("opposite", "rr-rr-"): 0, ("opposite", "rw-wr-"): 0,
+            ("gated", "wwrwwr"): 1, ("gated", "wwrwww"): 0}
+    tids, told = look_at_all([("-m", modes, way) for way, modes in ways], "lock-inversion",
+                             secs=1, program=program)
+    for pair, way, findings in zip(tids, ways, told):
+        claim(len(findings) == ways[way], f"of {way} it says {findings}")
+        if not findings:
+            continue
+        order, opposite = sorted((findings[0]["order"], findings[0]["opposite"]),
+                                 key=lambda line: line.startswith(f"{pair[1]}:"))
+        claim((order + opposite).count("pthread rwlock 0x") == 4, f"{order}; {opposite}")
+        reads = [line.count(" to read (at ") for line in (order, opposite)]
+        claim(reads == [way[1][:2].count("r"), way[1][3:5].count("r")],
+              f"of {way} it says {order}; {opposite}")
+
+
+def opposite_orders_of_rwlocks_are_lock_inversion():
+    orders_of_rwlocks(HALLWAY)
+
+
 def gate_that_is_lost_is_no_lock_inversion():
     with Hallway("deep") as hall:
         report = Report("--lens", hall.pid, window=1)
@@ -171,13 +248,8 @@ def need_musl():
 
 def musl_is_seen():
     need_musl()
-    with Hallway("-c", "tries", 0, program=(HALLWAY_MUSL,)) as hall:
-        told, _ = look(hall, kind="livelock")
-        claim([f["verdict"] for f in told] == ["likely"], f"it says {told}")
-    # Nobody can tell who has a plain one.
-    with Hallway("tries", 0, program=(HALLWAY_MUSL,)) as hall:
-        told, _ = look(hall, kind="livelock")
-        claim(not told, f"it says {told}")
+    # A plain one does not name who has it.
+    tries_are_livelock(("-c", "tries", 0), ("tries", 0), ("tries", 16), HALLWAY_MUSL)
 
 
 def order_of_plain_mutexes_of_musl_is_seen():
@@ -188,6 +260,12 @@ def order_of_plain_mutexes_of_musl_is_seen():
     with Hallway("gated", program=(HALLWAY_MUSL,)) as hall:
         told, _ = look(hall, kind="lock-inversion", secs=1)
         claim(not told, f"it says {told}")
+
+
+def rwlocks_of_musl_are_seen():
+    need_musl()
+    orders_of_rwlocks(HALLWAY_MUSL)
+    tries_for_rwlocks(HALLWAY_MUSL)
 
 
 def program_with_its_library_inside_is_seen_by_its_symbols():
@@ -351,9 +429,10 @@ def no_pid_is_refused():
 TESTS = [
     hallway_is_livelock, one_that_gets_it_now_and_then_is_silent,
     hallway_without_the_lens_is_silent, programs_that_are_preempted_do_no_harm,
+    rwlocks_tried_for_are_livelock,
     opposite_orders_are_lock_inversion, same_orders_are_silent, orders_behind_a_gate_are_silent,
-    gate_that_is_lost_is_no_lock_inversion,
-    musl_is_seen, order_of_plain_mutexes_of_musl_is_seen,
+    opposite_orders_of_rwlocks_are_lock_inversion, gate_that_is_lost_is_no_lock_inversion,
+    musl_is_seen, order_of_plain_mutexes_of_musl_is_seen, rwlocks_of_musl_are_seen,
     program_with_its_library_inside_is_seen_by_its_symbols,
     library_of_another_mount_namespace_is_the_one,
     executed_program_with_the_same_library_is_seen, executed_program_that_is_not_seen_is_told,

@@ -8,7 +8,8 @@ import json
 import os
 import subprocess
 
-from gltest import HERE, READY_SECS, SLOW, claim, gridlock, need_module, read_line, run
+from gltest import (HERE, READY_SECS, SLOW, claim, gridlock, need_module, read_line, run,
+                    same_everywhere)
 from puppets import Look
 
 HOLDER = os.path.join(HERE, "scenario", "holder")
@@ -54,11 +55,12 @@ def seen(way):
     return lens, holder
 
 
-def is_measured(way, kind="pthread mutex"):
+def is_measured(way, kind="pthread mutex", mode="exclusive"):
     lens, holder = seen(way)
     claim(lens["locks_held"] == len(lens["holds"]) == 1, f"it says {lens}")
     hold = lens["holds"][0]
     claim(hold["count"] == TIMES, f"it says {hold}")
+    claim(hold["mode"] == mode, f"it is held {hold['mode']}")
     claim(hold["pid"] == holder.pid, f"it is of {hold['pid']}")
     claim(hold["name"] == f"{kind} {holder.lock:#x}", f"it is {hold['name']}")
     claim(hold["longest_at"].startswith("holder+0x"), f"it is held at {hold['longest_at']}")
@@ -83,6 +85,15 @@ def mutex_that_is_tried_for_is_measured():
 
 def mutex_that_is_taken_again_is_held_once():
     is_measured("deep")
+
+
+def reader_is_measured():
+    is_measured("read", "pthread rwlock", "shared")
+
+
+@same_everywhere
+def writer_is_measured():
+    is_measured("write", "pthread rwlock")
 
 
 def no_lock_is_not_held():
@@ -110,7 +121,8 @@ def text_tells_them_when_asked():
 
 TESTS = [
     mutex_is_measured, mutex_that_is_tried_for_is_measured,
-    mutex_that_is_taken_again_is_held_once, no_lock_is_not_held,
+    mutex_that_is_taken_again_is_held_once, reader_is_measured, writer_is_measured,
+    no_lock_is_not_held,
     what_began_before_is_not_counted, text_tells_them_when_asked,
 ]
 

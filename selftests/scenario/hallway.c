@@ -12,10 +12,15 @@
  *	hallway gated		as opposite, but each has taken a third one before
  *	hallway deep		as gated, but each has more of its own before that one
  *
- * With -c before that, the two mutexes are such as check who has them.
+ * With -c before that, the two mutexes are such as check who has them. With -m MODES
+ * there are rwlocks in the place of the two and of the gate: three letters, r or w,
+ * tell how the first thread takes the one it takes first, the other one, and the
+ * gate; and three more how the second one does.
  *
- * It prints "ready TID TID ADDRESS", the last one being where the code of
- * pthread_mutex_lock() is, and ends with its input or with who started it.
+ * Several of these, with a / between, are as many halls, with two threads each.
+ *
+ * It prints "ready ADDRESS TID TID...": where the code of pthread_mutex_lock() is, and
+ * the two of each hall. It ends with its input or with who started it.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -29,124 +34,234 @@
 #include <time.h>
 #include <unistd.h>
 
-static pthread_mutex_t mutex[2] = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER };
-static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-/* As many as the lens follows: the gate finds no place there. */
-static pthread_mutex_t own[2][8];
-static pthread_barrier_t step;
-static const char *way;
-static unsigned int every;
-static pid_t tid[2];
+enum place { FIRST, OTHER, GATE, NR_PLACES };
 
-static void keep_step(void)
+#define NR_OWN		8
+#define MAX_HALLS	8
+
+/** struct hall - two threads, and what they take */
+static struct hall {
+	const char *way;
+	/** @modes: of rwlocks; NULL: mutexes are taken */
+	const char *modes;
+	/** @every: a round of so many in which the second one leaves its own; 0: none */
+	unsigned int every;
+	pthread_mutex_t mutex[2];
+	pthread_mutex_t gate;
+	pthread_rwlock_t rwlock[2];
+	pthread_rwlock_t rwgate;
+	/** @own: as many as the lens follows: the gate finds no place there */
+	pthread_mutex_t own[2][NR_OWN];
+	pthread_barrier_t step;
+	pid_t tid[2];
+} halls[MAX_HALLS];
+
+static int nr_halls;
+
+static void keep_step(struct hall *h)
 {
-	pthread_barrier_wait(&step);
+	pthread_barrier_wait(&h->step);
 }
 
-/* Not too fast to be looked at; nothing depends on it. */
+/* Not too fast to be looked at, however many there are; nothing depends on it. */
 static void rest(void)
 {
-	struct timespec ts = { .tv_nsec = 1000000 };
+	struct timespec ts = { .tv_nsec = nr_halls * 1000000L };
 
 	nanosleep(&ts, NULL);
 }
 
-static void try_round(int self, unsigned int round)
+static bool reads(const struct hall *h, int self, enum place place)
 {
-	bool leaves = self == 1 && every && round % every == 0;
-
-	if (!leaves)
-		pthread_mutex_lock(&mutex[self]);
-	keep_step();
-	if (!pthread_mutex_trylock(&mutex[!self]))
-		pthread_mutex_unlock(&mutex[!self]);
-	keep_step();
-	if (!leaves)
-		pthread_mutex_unlock(&mutex[self]);
+	return h->modes[self * NR_PLACES + place] == 'r';
 }
 
-static void take_both(int self, int first)
+static void take(struct hall *h, int self, int which, enum place place)
 {
-	int nr_own = strcmp(way, "deep") ? 0 : 8;
-	bool gated = nr_own || !strcmp(way, "gated");
+	if (!h->modes)
+		pthread_mutex_lock(&h->mutex[which]);
+	else if (reads(h, self, place))
+		pthread_rwlock_rdlock(&h->rwlock[which]);
+	else
+		pthread_rwlock_wrlock(&h->rwlock[which]);
+}
+
+static int try(struct hall *h, int self, int which)
+{
+	if (!h->modes)
+		return pthread_mutex_trylock(&h->mutex[which]);
+	return reads(h, self, OTHER) ? pthread_rwlock_tryrdlock(&h->rwlock[which]) :
+				       pthread_rwlock_trywrlock(&h->rwlock[which]);
+}
+
+static void drop(struct hall *h, int which)
+{
+	if (h->modes)
+		pthread_rwlock_unlock(&h->rwlock[which]);
+	else
+		pthread_mutex_unlock(&h->mutex[which]);
+}
+
+static void take_gate(struct hall *h, int self)
+{
+	if (!h->modes)
+		pthread_mutex_lock(&h->gate);
+	else if (reads(h, self, GATE))
+		pthread_rwlock_rdlock(&h->rwgate);
+	else
+		pthread_rwlock_wrlock(&h->rwgate);
+}
+
+static void drop_gate(struct hall *h)
+{
+	if (h->modes)
+		pthread_rwlock_unlock(&h->rwgate);
+	else
+		pthread_mutex_unlock(&h->gate);
+}
+
+static void try_round(struct hall *h, int self, unsigned int round)
+{
+	bool leaves = self == 1 && h->every && round % h->every == 0;
+
+	if (!leaves)
+		take(h, self, self, FIRST);
+	keep_step(h);
+	if (!try(h, self, !self))
+		drop(h, !self);
+	keep_step(h);
+	if (!leaves)
+		drop(h, self);
+}
+
+static void take_both(struct hall *h, int self, int first)
+{
+	int nr_own = strcmp(h->way, "deep") ? 0 : NR_OWN;
+	bool gated = nr_own || !strcmp(h->way, "gated");
 
 	for (int i = 0; i < nr_own; i++)
-		pthread_mutex_lock(&own[self][i]);
+		pthread_mutex_lock(&h->own[self][i]);
 	if (gated)
-		pthread_mutex_lock(&gate);
-	pthread_mutex_lock(&mutex[first]);
-	pthread_mutex_lock(&mutex[!first]);
-	pthread_mutex_unlock(&mutex[!first]);
-	pthread_mutex_unlock(&mutex[first]);
+		take_gate(h, self);
+	take(h, self, first, FIRST);
+	take(h, self, !first, OTHER);
+	drop(h, !first);
+	drop(h, first);
 	if (gated)
-		pthread_mutex_unlock(&gate);
+		drop_gate(h);
 	while (nr_own--)
-		pthread_mutex_unlock(&own[self][nr_own]);
+		pthread_mutex_unlock(&h->own[self][nr_own]);
 }
 
 /* The one, and then the other. */
-static void order_round(int self)
+static void order_round(struct hall *h, int self)
 {
 	for (int turn = 0; turn < 2; turn++) {
 		if (turn == self)
-			take_both(self, strcmp(way, "same") ? self : 0);
-		keep_step();
+			take_both(h, self, strcmp(h->way, "same") ? self : 0);
+		keep_step(h);
 	}
 }
 
-static void *act(void *arg)
+static void act(struct hall *h, int self)
 {
-	int self = arg ? 1 : 0;
-
 	prctl(PR_SET_NAME, self ? "two" : "one");
-	tid[self] = syscall(SYS_gettid);
-	keep_step();
+	__atomic_store_n(&h->tid[self], syscall(SYS_gettid), __ATOMIC_RELEASE);
+	keep_step(h);
 	for (unsigned int round = 1;; round++) {
-		if (!strcmp(way, "tries"))
-			try_round(self, round);
+		if (!strcmp(h->way, "tries"))
+			try_round(h, self, round);
 		else
-			order_round(self);
+			order_round(h, self);
 		rest();
 	}
+}
+
+static void *act_one(void *hall)
+{
+	act(hall, 0);
 	return NULL;
 }
 
-static void make_checking(void)
+static void *act_two(void *hall)
+{
+	act(hall, 1);
+	return NULL;
+}
+
+/* @type: of the two mutexes */
+static void make_locks(struct hall *h, int type)
 {
 	pthread_mutexattr_t attr;
 
 	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
-	for (int i = 0; i < 2; i++)
-		pthread_mutex_init(&mutex[i], &attr);
+	pthread_mutexattr_settype(&attr, type);
+	pthread_mutex_init(&h->gate, NULL);
+	pthread_rwlock_init(&h->rwgate, NULL);
+	pthread_barrier_init(&h->step, NULL, 2);
+	for (int i = 0; i < 2; i++) {
+		pthread_mutex_init(&h->mutex[i], &attr);
+		pthread_rwlock_init(&h->rwlock[i], NULL);
+		for (int k = 0; k < NR_OWN; k++)
+			pthread_mutex_init(&h->own[i][k], NULL);
+	}
+}
+
+/* One hall of @argv, which ends with NULL or a slash. Return: what is left, or NULL. */
+static char **make_hall(char **argv)
+{
+	struct hall *h = &halls[nr_halls];
+	int type = PTHREAD_MUTEX_DEFAULT;
+
+	if (nr_halls++ == MAX_HALLS)
+		return NULL;
+	if (*argv && !strcmp(*argv, "-c")) {
+		type = PTHREAD_MUTEX_ERRORCHECK;
+		argv++;
+	} else if (*argv && !strcmp(*argv, "-m")) {
+		h->modes = argv[1];
+		if (!h->modes || strlen(h->modes) != 2 * NR_PLACES)
+			return NULL;
+		argv += 2;
+	}
+	h->way = *argv++;
+	if (!h->way)
+		return NULL;
+	if (*argv && strcmp(*argv, "/"))
+		h->every = atoi(*argv++);
+	make_locks(h, type);
+	return *argv && strcmp(*argv, "/") ? NULL : argv;
+}
+
+static void start(struct hall *h)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, act_one, h);
+	pthread_create(&thread, NULL, act_two, h);
+	while (!__atomic_load_n(&h->tid[0], __ATOMIC_ACQUIRE) ||
+	       !__atomic_load_n(&h->tid[1], __ATOMIC_ACQUIRE))
+		rest();
+	printf(" %d %d", h->tid[0], h->tid[1]);
 }
 
 int main(int argc, char **argv)
 {
 	struct pollfd in = { .fd = STDIN_FILENO };
-	pthread_t thread;
 
+	(void)argc;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (argc > 1 && !strcmp(argv[1], "-c")) {
-		make_checking();
-		argv++;
-		argc--;
-	}
-	if (argc < 2 || argc > 3) {
-		fprintf(stderr, "hallway: [-c] tries N | opposite | same | gated | deep\n");
+	do {
+		argv = make_hall(argv + 1);
+	} while (argv && *argv);
+	if (!argv) {
+		fprintf(stderr, "hallway: [-c | -m MODES] tries N | opposite | same | gated | deep [/ ...]\n");
 		return 2;
 	}
-	way = argv[1];
-	every = argc > 2 ? atoi(argv[2]) : 0;
-	pthread_barrier_init(&step, NULL, 2);
-	for (int i = 0; i < 16; i++)
-		pthread_mutex_init(&own[i / 8][i % 8], NULL);
-	pthread_create(&thread, NULL, act, NULL);
-	pthread_create(&thread, NULL, act, &step);
-	while (!__atomic_load_n(&tid[0], __ATOMIC_ACQUIRE) ||
-	       !__atomic_load_n(&tid[1], __ATOMIC_ACQUIRE))
-		rest();
-	printf("ready %d %d %lu\n", tid[0], tid[1], (unsigned long)&pthread_mutex_lock);
+	printf("ready %lu", (unsigned long)&pthread_mutex_lock);
+	for (int i = 0; i < nr_halls; i++)
+		start(&halls[i]);
+	putchar('\n');
 	fflush(stdout);
 	while (poll(&in, 1, -1) < 0)
 		;

@@ -6,6 +6,8 @@
  *	holder mutex N		a mutex
  *	holder try N		the same, by pthread_mutex_trylock()
  *	holder deep N		one that may be taken again by who has it, and is
+ *	holder read N		an rwlock, to read
+ *	holder write N		the same, to write
  *	holder none N		no lock at all
  *
  * It prints "ready", begins at the first line of its input, with one that is not
@@ -23,6 +25,7 @@
 #include <time.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 
 static void take_mutex(void)
 {
@@ -47,6 +50,21 @@ static void take_twice(void)
 	pthread_mutex_unlock(&mutex);
 }
 
+static void take_to_read(void)
+{
+	pthread_rwlock_rdlock(&rwlock);
+}
+
+static void take_to_write(void)
+{
+	pthread_rwlock_wrlock(&rwlock);
+}
+
+static void drop_rwlock(void)
+{
+	pthread_rwlock_unlock(&rwlock);
+}
+
 static void do_nothing(void)
 {
 }
@@ -61,6 +79,8 @@ static const struct way {
 	{ "mutex", take_mutex, drop_mutex, &mutex },
 	{ "try", try_mutex, drop_mutex, &mutex },
 	{ "deep", take_twice, drop_mutex, &mutex },
+	{ "read", take_to_read, drop_rwlock, &rwlock },
+	{ "write", take_to_write, drop_rwlock, &rwlock },
 	{ "none", do_nothing, do_nothing, NULL },
 };
 
@@ -118,7 +138,7 @@ int main(int argc, char **argv)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!way) {
-		fprintf(stderr, "holder: mutex | try | deep | none, and how often\n");
+		fprintf(stderr, "holder: mutex | try | deep | read | write | none, and how often\n");
 		return 2;
 	}
 	pthread_mutexattr_init(&attr);
