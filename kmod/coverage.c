@@ -207,6 +207,17 @@ static void show_group(struct seq_file *m, u32 kind, const struct gl_probe_group
 		show(m, kind, "none: left out by a parameter");
 }
 
+/* A wait for several futexes is only counted, and only where it passes a probe. */
+static void show_futex(struct seq_file *m)
+{
+	if (gl_probe_is_on(&gl_probe_futex_plain) && !gl_probe_is_on(&gl_probe_futex_waitv))
+		seq_printf(m, "%-12s lower-bound: io_uring passes no probe, nor does futex_waitv: this kernel lets nobody probe %s()\n",
+			   kind_names[GL_KIND_FUTEX], *gl_probe_futex_waitv.missing);
+	else
+		show_group(m, GL_KIND_FUTEX, &gl_probe_futex_plain,
+			   "lower-bound: io_uring passes no probe; futex_waitv is lost.futex_waitv");
+}
+
 static void show_files(struct seq_file *m)
 {
 	const char *lock = "lower-bound: file systems that lock elsewhere pass no tracepoint";
@@ -239,9 +250,8 @@ void gl_coverage_show(struct seq_file *m)
 	show(m, GL_KIND_SEMAPHORE, "exact");
 	show(m, GL_KIND_PCPU_SEM_R, "exact");
 	show(m, GL_KIND_PCPU_SEM_W, GL_PCPU_WRITER_COVERAGE);
-	show_group(m, GL_KIND_FUTEX, &gl_probe_futex_plain,
-		   "lower-bound: futex_waitv and io_uring pass no probe");
+	show_futex(m);
 	show_group(m, GL_KIND_FUTEX_PI, &gl_probe_futex_pi,
-		   "lower-bound: the mutex of a requeued condition passes no probe");
+		   "lower-bound: who was requeued to a mutex counts when it wakes to take it");
 	show_files(m);
 }

@@ -38,6 +38,8 @@ u64 gl_event_sum(enum gl_event event)
 /**
  * gl_event_lost_begins() - begin events that were not recorded since load
  *
+ * Calls of futex_waitv() are none of these: whether one waits is not seen.
+ *
  * Context: any.
  *
  * Return: the number.

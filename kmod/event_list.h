@@ -33,6 +33,8 @@ GL_EVENT(FAILED_DEADLOCK,	"failed.deadlock")
 GL_EVENT(LOST_NO_SLOT,		"lost.no_slot")
 /* begin: a futex sleep without its arguments */
 GL_EVENT(LOST_NOT_STAGED,	"lost.not_staged")
+/* calls of futex_waitv(): a wait for several futexes, if it comes to one, has no slot */
+GL_EVENT(LOST_FUTEX_WAITV,	"lost.futex_waitv")
 /* begin: a sleeping wait where none can be */
 GL_EVENT(LOST_CONTEXT,		"lost.context")
 /* begin: inside a probe of the same context */

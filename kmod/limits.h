@@ -78,7 +78,7 @@
  */
 #define GL_TASK_DEPTH		4
 
-/* Slots that one task can have: its waits and its staged futex slot. */
+/* Slots that one task can have: its waits, and a condition and a mutex that are staged. */
 #define GL_TASK_SLOTS		(GL_TASK_DEPTH + 2)
 
 /* Contexts that can interrupt each other: task, softirq, hardirq, NMI. */

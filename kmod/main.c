@@ -160,12 +160,12 @@ static int __init start(void)
 
 static const char *futex_state(void)
 {
-	bool plain = gl_probe_is_on(&gl_probe_futex_plain);
-	bool pi = gl_probe_is_on(&gl_probe_futex_pi);
+	int nr_on = gl_probe_is_on(&gl_probe_futex_plain) + gl_probe_is_on(&gl_probe_futex_pi) +
+		    gl_probe_is_on(&gl_probe_futex_waitv);
 
 	if (!gl_futex)
 		return "off";
-	return plain && pi ? "on" : plain || pi ? "on in part" : "missing";
+	return nr_on == 3 ? "on" : nr_on ? "on in part" : "missing";
 }
 
 static int __init gridlock_init(void)

@@ -22,6 +22,7 @@ static const struct gl_probe_group *const groups[] = {
 	&gl_probe_contention,
 	&gl_probe_futex_plain,
 	&gl_probe_futex_pi,
+	&gl_probe_futex_waitv,
 	&gl_probe_filelock,
 	&gl_probe_episode,
 };

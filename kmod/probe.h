@@ -32,6 +32,7 @@ struct gl_probe_group {
 extern const struct gl_probe_group gl_probe_contention;
 extern const struct gl_probe_group gl_probe_futex_plain;
 extern const struct gl_probe_group gl_probe_futex_pi;
+extern const struct gl_probe_group gl_probe_futex_waitv;
 extern const struct gl_probe_group gl_probe_filelock;
 extern const struct gl_probe_group gl_probe_exit;
 extern const struct gl_probe_group gl_probe_episode;

@@ -26,13 +26,16 @@ static u16 timed_if(bool has_timeout)
 	return GL_WAIT_TIMED_KNOWN | (has_timeout ? GL_WAIT_TIMED : 0);
 }
 
+static u16 shared_if(unsigned long flags)
+{
+	return flags & GL_FUTEX_FLAGS_SHARED ? GL_WAIT_FUTEX_SHARED : 0;
+}
+
 /* futex_wait_setup(uaddr, val, flags, ...): arguments of a wait, maybe to be */
 static notrace void on_setup(struct gl_cpu *cpu, struct pt_regs *regs)
 {
-	u16 flags = regs->dx & GL_FUTEX_FLAGS_SHARED ? GL_WAIT_FUTEX_SHARED : 0;
-
 	if (GL_FUTEX_SETUP_SLEEPS(regs))
-		gl_wait_stage(cpu, GL_KIND_FUTEX, regs->di, regs->si, flags);
+		gl_wait_stage(cpu, GL_KIND_FUTEX, regs->di, regs->si, shared_if(regs->dx));
 }
 
 static __always_inline void commit(struct gl_cpu *cpu, bool pi, u16 flags)
@@ -88,10 +91,18 @@ static notrace void on_unqueue(struct gl_cpu *cpu, struct pt_regs *regs)
 /* futex_lock_pi(uaddr, flags, timeout, trylock): arguments */
 static notrace void on_lock_pi(struct gl_cpu *cpu, struct pt_regs *regs)
 {
-	u16 flags = regs->si & GL_FUTEX_FLAGS_SHARED ? GL_WAIT_FUTEX_SHARED : 0;
-
 	if (!(u32)regs->cx)
-		gl_wait_stage(cpu, GL_KIND_FUTEX_PI, regs->di, 0, flags | timed_if(regs->dx));
+		gl_wait_stage(cpu, GL_KIND_FUTEX_PI, regs->di, 0,
+			      shared_if(regs->si) | timed_if(regs->dx));
+}
+
+/*
+ * futex_wait_requeue_pi(uaddr, flags, val, timeout, bitset, uaddr2): arguments of a
+ * mutex that the condition's wait may end at; on_setup() has the condition's.
+ */
+static notrace void on_requeue_pi(struct gl_cpu *cpu, struct pt_regs *regs)
+{
+	gl_wait_stage_requeue(cpu, regs->r9, shared_if(regs->si) | timed_if(regs->cx));
 }
 
 /* rt_mutex_wait_proxy_lock(lock, timeout, waiter): it sleeps */
@@ -104,6 +115,12 @@ static notrace void on_wait_proxy_lock(struct gl_cpu *cpu, struct pt_regs *regs)
 static notrace void on_fixup_pi_owner(struct gl_cpu *cpu, struct pt_regs *regs)
 {
 	end(cpu, (u32)regs->dx ? 0 : -ETIMEDOUT);
+}
+
+/* futex_wait_multiple(futexes, count, timeout): for several, maybe to be */
+static notrace void on_wait_multiple(struct gl_cpu *cpu, struct pt_regs *regs)
+{
+	gl_wait_several(cpu);
 }
 
 /** struct point - a function and what to do at its entry */
@@ -131,11 +148,17 @@ static struct point plain[] = {
 static struct point pi[] = {
 	POINT("fixup_pi_owner", on_fixup_pi_owner),
 	POINT("futex_lock_pi", on_lock_pi),
+	POINT("futex_wait_requeue_pi", on_requeue_pi),
 	POINT("rt_mutex_wait_proxy_lock", on_wait_proxy_lock),
 };
 
-#define MOST_POINTS	ARRAY_SIZE(plain)
-static_assert(ARRAY_SIZE(pi) <= MOST_POINTS);
+static struct point waitv[] = {
+	POINT("futex_wait_multiple", on_wait_multiple),
+};
+
+#define MOST_POINTS	ARRAY_SIZE(pi)
+static_assert(ARRAY_SIZE(plain) <= MOST_POINTS);
+static_assert(ARRAY_SIZE(waitv) <= MOST_POINTS);
 
 static notrace int handle(struct kprobe *probe, struct pt_regs *regs)
 {
@@ -221,3 +244,4 @@ const struct gl_probe_group gl_probe_futex_##points = {				\
 
 GROUP(plain, "futex");
 GROUP(pi, "futex_pi");
+GROUP(waitv, "futex_waitv");

@@ -21,6 +21,8 @@ void gl_wait_begin(struct gl_cpu *cpu, u32 kind, u64 lock, u16 flags);
 bool gl_wait_end(struct gl_cpu *cpu, u64 lock, int ret);
 
 void gl_wait_stage(struct gl_cpu *cpu, u32 kind, u64 uaddr, u32 val, u16 flags);
+void gl_wait_stage_requeue(struct gl_cpu *cpu, u64 uaddr, u16 flags);
+void gl_wait_several(struct gl_cpu *cpu);
 void gl_wait_commit(struct gl_cpu *cpu, bool pi, u16 flags);
 bool gl_wait_end_futex(struct gl_cpu *cpu, int ret);
 

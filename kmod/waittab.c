@@ -160,6 +160,7 @@ static __always_inline void fill_waiter(struct gl_slot *slot, const struct gl_wa
 	slot->kind = 0;
 	slot->phase = GL_SLOT_DEAD;
 	slot->flags = 0;
+	slot->beside = false;
 }
 
 static __always_inline atomic64_t *key_of(struct gl_waittab *tab, const struct gl_slot *slot)

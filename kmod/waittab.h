@@ -54,6 +54,8 @@ struct gl_slot {
 	u8 phase;
 	/** @flags: GL_WAIT_* bits */
 	u16 flags;
+	/** @beside: staged: what the same call stages next leaves it alone */
+	bool beside;
 } __aligned(64);
 
 /**

@@ -299,7 +299,8 @@ FUTEX_WAITS = ["h: shm:0 pi:0 sync", "plain: sync !shm:0", "pi: sync !pi:0"]
 # What each kind of futex takes; a kernel has one of the spellings.
 PROBES = {"futex": ((b"futex_unqueue",), (b"futex_wait_setup",),
                     (b"futex_do_wait", b"futex_wait_queue")),
-          "futex-pi": ((b"fixup_pi_owner",), (b"futex_lock_pi",), (b"rt_mutex_wait_proxy_lock",))}
+          "futex-pi": ((b"fixup_pi_owner",), (b"futex_lock_pi",), (b"futex_wait_requeue_pi",),
+                       (b"rt_mutex_wait_proxy_lock",))}
 
 
 def probes_of_futexes_attach(missing, function):
