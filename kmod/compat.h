@@ -64,6 +64,26 @@ static inline bool gl_task_is_queued(const struct task_struct *task)
 #endif
 }
 
+/**
+ * gl_task_is_pi_blocked() - is a task queued for an rt_mutex?
+ * @task: the task
+ *
+ * Who was requeued from a condition to a PI mutex is, though it sleeps on in the
+ * condition's function: nothing else tells of that.
+ *
+ * Context: any; the task may change meanwhile.
+ *
+ * Return: true if it is.
+ */
+static inline bool gl_task_is_pi_blocked(const struct task_struct *task)
+{
+#ifdef CONFIG_RT_MUTEXES
+	return READ_ONCE(task->pi_blocked_on);
+#else
+	return false;
+#endif
+}
+
 /* FLAGS_SHARED of kernel/futex/futex.h moved in 6.7. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 #define GL_FUTEX_FLAGS_SHARED	0x10

@@ -94,6 +94,14 @@ static void fill_slowpath(struct gl_wait_record *rec, struct task_struct *task)
 		rec->flags |= GL_WAIT_IN_SLOWPATH;
 }
 
+/* On PREEMPT_RT a task may also be queued for a spinlock_t, in a state of its own. */
+static void fill_requeued(struct gl_wait_record *rec, const struct task_struct *task)
+{
+	if (rec->kind == GL_KIND_FUTEX && rec->flags & GL_WAIT_IN_SLOWPATH &&
+	    rec->flags & GL_WAIT_INTERRUPTIBLE && gl_task_is_pi_blocked(task))
+		rec->flags |= GL_WAIT_REQUEUED;
+}
+
 static void fill_owner(struct gl_wait_record *rec, u64 lock, const struct task_struct *task)
 {
 	struct gl_owner owner;
@@ -116,7 +124,7 @@ static void check_switches(struct gl_wait_record *rec, const struct task_struct 
 	/* The switches last: a task that ran and sleeps again has counted one more. */
 	smp_rmb();
 	if (!asleep || nr_switches(task) != rec->nr_switches)
-		rec->flags &= ~(GL_WAIT_OFF_CPU | GL_WAIT_IN_SLOWPATH);
+		rec->flags &= ~(GL_WAIT_OFF_CPU | GL_WAIT_IN_SLOWPATH | GL_WAIT_REQUEUED);
 }
 
 static bool fill_sleeping(struct gl_snapshot *snap, u32 idx, struct gl_wait_record *rec)
@@ -146,6 +154,7 @@ static bool fill_sleeping(struct gl_snapshot *snap, u32 idx, struct gl_wait_reco
 		rec->cpu = task_cpu(task);
 		fill_task(rec, task);
 		fill_slowpath(rec, task);
+		fill_requeued(rec, task);
 		fill_owner(rec, slot.lock, task);
 		check_switches(rec, task);
 	} else {

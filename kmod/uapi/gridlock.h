@@ -96,7 +96,7 @@ struct gl_header {
 	__u64 nr_records;
 	/** @nr_unshown: rows that existed but did not fit the snapshot */
 	__u64 nr_unshown;
-	/** @nr_lost_begins: begin events not recorded, since load */
+	/** @nr_lost_begins: begin events not recorded, since load; not calls of futex_waitv */
 	__u64 nr_lost_begins;
 	/** @nr_lost_ends: end events dropped in the probe, since load */
 	__u64 nr_lost_ends;
@@ -128,6 +128,7 @@ struct gl_header {
 #define GL_WAIT_FUTEX_SHARED	(1U << 8)	/* the call used the shared flag */
 #define GL_WAIT_INTERRUPTIBLE	(1U << 9)	/* a signal ends the wait */
 #define GL_WAIT_WAS_HANDED	(1U << 10)	/* the lock word already names the waiter */
+#define GL_WAIT_REQUEUED	(1U << 11)	/* FUTEX_WAIT_REQUEUE_PI: now for its PI mutex */
 
 /* gl_wait_record.owner_state: what is known of the owner */
 #define GL_OWNER_NONE		0	/* this kind keeps no owner */
