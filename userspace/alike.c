@@ -11,9 +11,11 @@
 bool alike_told(const struct gl_wait_record *row)
 {
 	const uint32_t told = GL_WAIT_OFF_CPU | GL_WAIT_TIMED_KNOWN;
+	/* Of who is requeued the row tells what it waited for before. */
+	const uint32_t untold = GL_WAIT_TASK_GONE | GL_WAIT_REQUEUED;
 
 	return (row->kind == GL_KIND_FUTEX || row->kind == GL_KIND_FUTEX_PI) &&
-	       (row->flags & (told | GL_WAIT_TASK_GONE)) == told;
+	       (row->flags & (told | untold)) == told;
 }
 
 static int compare_numbers(uint64_t a, uint64_t b)

@@ -31,6 +31,35 @@
 #define NR_FUTEX_WAIT		455
 #define OP_LOCK_PI2		13
 
+static const struct gl_wait_record *futex_row(const struct sleeper *s)
+{
+	const struct gl_wait_record *row = s->row;
+
+	return row && (row->kind == GL_KIND_FUTEX || row->kind == GL_KIND_FUTEX_PI) ? row : NULL;
+}
+
+/* The row of a task's wait, if the wait is for the word that the call is taken to be for. */
+static const struct gl_wait_record *row_of(const struct sleeper *s, const struct futex_call *call)
+{
+	const struct gl_wait_record *row = futex_row(s);
+
+	return row && row->res_addr == call->addr ? row : NULL;
+}
+
+/*
+ * Who waits to be requeued from a condition to a PI mutex names both, and the kernel
+ * alone knows which of them it sleeps for. It moves nobody back to the condition.
+ */
+static bool is_requeued(const struct sleeper *s)
+{
+	const struct gl_wait_record *row = futex_row(s);
+
+	if (!row || (s->args[1] & FUTEX_CMD_MASK) != FUTEX_WAIT_REQUEUE_PI)
+		return false;
+	return row->kind == GL_KIND_FUTEX_PI ? row->res_addr == s->args[4] :
+	       row->flags & GL_WAIT_REQUEUED && row->res_addr == s->args[0];
+}
+
 /* The kernel reads these calls' arguments as numbers of the same width. */
 static void parse_futex(const struct sleeper *s, struct futex_call *call)
 {
@@ -43,6 +72,10 @@ static void parse_futex(const struct sleeper *s, struct futex_call *call)
 	call->pi = op == FUTEX_LOCK_PI || op == OP_LOCK_PI2;
 	call->bitset = op == FUTEX_WAIT_BITSET;
 	call->wait = op == FUTEX_WAIT || call->bitset;
+	if (!is_requeued(s))
+		return;
+	call->addr = s->args[4];
+	call->pi = true;
 }
 
 /* The call by its module row, where the registers could not be read. */
@@ -56,13 +89,6 @@ static void parse_row(const struct gl_wait_record *row, struct futex_call *call)
 		call->timed = row->flags & GL_WAIT_TIMED ? TIMED_YES : TIMED_NO;
 	call->pi = row->kind == GL_KIND_FUTEX_PI;
 	call->wait = !call->pi;
-}
-
-static const struct gl_wait_record *futex_row(const struct sleeper *s)
-{
-	const struct gl_wait_record *row = s->row;
-
-	return row && (row->kind == GL_KIND_FUTEX || row->kind == GL_KIND_FUTEX_PI) ? row : NULL;
 }
 
 static struct futex_call parse_call(const struct sleeper *s)
@@ -148,11 +174,11 @@ static enum owner find_thread(struct world *w, uint32_t self, const struct futex
 }
 
 static enum owner find_owner(struct world *w, const struct sleeper *s,
-			     const struct futex_guess *guess, enum evidence evidence,
-			     uint32_t *task_ret)
+			     const struct futex_call *call, const struct futex_guess *guess,
+			     enum evidence evidence, uint32_t *task_ret)
 {
-	const struct gl_wait_record *row = futex_row(s);
-	uint64_t begin_ns = row && row->res_addr == s->args[0] ? row->begin_ns : 0;
+	const struct gl_wait_record *row = row_of(s, call);
+	uint64_t begin_ns = row ? row->begin_ns : 0;
 	uint32_t self = s->task;
 	enum owner owner;
 
@@ -190,7 +216,7 @@ static struct holder find_holder(struct world *w, const struct sleeper *s,
 	/* What a PI word means is the kernel's business, not a library's. */
 	if (guess->object != OBJECT_PI_MUTEX && !glibc_called(w, s))
 		holder.evidence = EVIDENCE_INFERRED;
-	holder.owner = find_owner(w, s, guess, holder.evidence, &holder.task);
+	holder.owner = find_owner(w, s, call, guess, holder.evidence, &holder.task);
 	if (!w->thorough)
 		return holder;
 	again = futex_guess(w, w->tasks[s->task].tgid, call);
@@ -261,7 +287,7 @@ static void cap_holder(struct world *w, struct wait *wait, const struct futex_gu
 static void add_wait(struct world *w, const struct sleeper *s, const struct futex_call *call,
 		     const struct futex_guess *guess, const struct holder *holder)
 {
-	const struct gl_wait_record *row = futex_row(s);
+	const struct gl_wait_record *row = row_of(s, call);
 	struct wait *wait = world_add_wait(w, s->task, kind_of(call, guess));
 	pid_t tgid = w->tasks[s->task].tgid;
 
@@ -269,7 +295,7 @@ static void add_wait(struct world *w, const struct sleeper *s, const struct fute
 	wait->timed = call->timed;
 	wait->comes_back = guess->object == OBJECT_MUTEX && holder->evidence == EVIDENCE_READ;
 	wait->interruptible = true;
-	if (row && row->res_addr == call->addr) {
+	if (row) {
 		wait->begin_ns = row->begin_ns;
 		wait->gen = row->gen;
 	}

@@ -78,15 +78,17 @@ TEST(what_is_to_be_proven_comes_first_and_follows_nobody)
 TEST(other_word_value_kind_or_process_is_not_alike)
 {
 	struct gl_wait_record value = futex, kind = futex, process = futex, running = futex;
+	struct gl_wait_record requeued = futex;
 	struct sleeper s[] = {
 		sleeper(1, &futex, true), sleeper(2, &value, true), sleeper(3, &kind, true),
-		sleeper(4, &process, true), sleeper(5, &running, true),
+		sleeper(4, &process, true), sleeper(5, &running, true), sleeper(6, &requeued, true),
 	};
 
 	value.futex_val++;
 	kind.kind = GL_KIND_FUTEX_PI;
 	process.tgid++;
 	running.flags &= ~GL_WAIT_OFF_CPU;
+	requeued.flags |= GL_WAIT_REQUEUED;
 	EXPECT_EQ(ARRAY_SIZE(s), alike_find(s, ARRAY_SIZE(s)));
 }
 
