@@ -8,14 +8,23 @@
  * FILE holds the locks that the puppets share; the first to come makes them. It
  * prints "ready", reads commands, one a line, and prints "done" after each:
  *
- *	lock KIND N, unlock KIND N	KIND: shm or pi (pthread mutexes), flock (to
- *					share it: lock flock-r, unlock flock), or
- *					mutex, rwsem-w, rwsem-r, rtmutex, sem (kernel locks)
+ *	lock KIND N, unlock KIND N	KIND: shm or pi (pthread mutexes), raw-pi (a word
+ *					and the kernel's calls), flock (to share it: lock
+ *					flock-r, unlock flock), or mutex, rwsem-w, rwsem-r,
+ *					rtmutex, sem (kernel locks)
  *	relock KIND N [TIMES]		both at once, so many times (1) in one go, as one who
  *					does not let others in
  *	churn KIND N MS			lock, hold so long, unlock, for ever
  *	retry shm N MS			wait for so long, give up, and try again, for
  *					ever; drop it at once when it is had
+ *	await HOW N [MS]		wait at condition N, to be requeued to raw-pi N;
+ *					for so long, if at all. HOW it ends: taken, timeout,
+ *					or again (a signal came after the requeue)
+ *	requeue N			let go of the one who waits at condition N
+ *	wait HOW N [TIMES]		wait at condition N by FUTEX_WAIT; again: come for
+ *					what is not there, so many times (1)
+ *	waitv HOW N [TIMES]		the same by futex_waitv, and at its neighbour too
+ *	wake N				end wait or waitv of the one there
  *	policy NAME PRIO		other, rr or idle; PRIO is a nice level or a
  *					real-time priority
  *	cpu N				stay on that CPU
@@ -25,9 +34,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +46,18 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "raw_pi.h"
 
 #define KERNEL_LOCKS	"/dev/gridlock_scenario"
 #define NR_LOCKS	8
 #define PRESENT		0x70757070
+
+/* Younger than some C libraries. */
+#define NR_FUTEX_WAITV	449
 
 /** struct stage - what the puppets share */
 struct stage {
@@ -48,6 +65,9 @@ struct stage {
 	unsigned int present;
 	pthread_mutex_t shm[NR_LOCKS];
 	pthread_mutex_t pi[NR_LOCKS];
+	/** @raw_pi, @cond: words; of a condition 0, always; one more for waitv */
+	atomic_uint raw_pi[NR_LOCKS];
+	atomic_uint cond[NR_LOCKS + 1];
 };
 
 static struct stage *stage;
@@ -118,6 +138,8 @@ static int take(const char *kind, unsigned int n)
 		return pthread_mutex_lock(&stage->shm[n]);
 	if (!strcmp(kind, "pi"))
 		return pthread_mutex_lock(&stage->pi[n]);
+	if (!strcmp(kind, "raw-pi"))
+		return raw_pi_lock(&stage->raw_pi[n], FUTEX_LOCK_PI);
 	if (!strcmp(kind, "flock"))
 		return result(flock(open_lock_file(n), LOCK_EX));
 	if (!strcmp(kind, "flock-r"))
@@ -131,6 +153,8 @@ static int drop(const char *kind, unsigned int n)
 		return pthread_mutex_unlock(&stage->shm[n]);
 	if (!strcmp(kind, "pi"))
 		return pthread_mutex_unlock(&stage->pi[n]);
+	if (!strcmp(kind, "raw-pi"))
+		return raw_pi_unlock(&stage->raw_pi[n]);
 	if (!strcmp(kind, "flock"))
 		return result(flock(open_lock_file(n), LOCK_UN));
 	return kernel_command("unlock", kind, n);
@@ -165,21 +189,103 @@ static int churn(const char *kind, unsigned int n, unsigned int ms)
 	return err;
 }
 
+static struct timespec from_now(clockid_t clock, unsigned int ms)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	ts.tv_nsec += ms * 1000000L;
+	ts.tv_sec += ts.tv_nsec / 1000000000;
+	ts.tv_nsec %= 1000000000;
+	return ts;
+}
+
 static int retry(unsigned int n, unsigned int ms)
 {
 	struct timespec until;
 	int err;
 
 	do {
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += ms * 1000000;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
+		until = from_now(CLOCK_REALTIME, ms);
 		err = pthread_mutex_timedlock(&stage->shm[n], &until);
 		if (!err)
 			err = drop("shm", n);
 	} while (!err || err == ETIMEDOUT);
 	return err;
+}
+
+/* A call that ends as it is meant to has no error. */
+static int ends(long ret, const char *how)
+{
+	int err = result(ret), want = 0;
+
+	if (!strcmp(how, "again"))
+		want = EAGAIN;
+	else if (!strcmp(how, "timeout"))
+		want = ETIMEDOUT;
+	else if (strcmp(how, "taken"))
+		return EINVAL;
+	return err == want ? 0 : err ?: EPROTO;
+}
+
+static int await(const char *how, unsigned int n, unsigned int ms)
+{
+	struct timespec until = from_now(CLOCK_MONOTONIC, ms);
+
+	return ends(syscall(SYS_futex, &stage->cond[n], FUTEX_WAIT_REQUEUE_PI, 0,
+			    ms ? &until : NULL, &stage->raw_pi[n], 0), how);
+}
+
+static int requeue(unsigned int n)
+{
+	long nr = syscall(SYS_futex, &stage->cond[n], FUTEX_CMP_REQUEUE_PI, 1, 0L,
+			  &stage->raw_pi[n], 0);
+
+	return nr == 1 ? 0 : result(nr) ?: ESRCH;
+}
+
+static int wait_for_one(const char *how, unsigned int n, int times)
+{
+	int err;
+
+	do {
+		err = ends(syscall(SYS_futex, &stage->cond[n], FUTEX_WAIT, !strcmp(how, "again"),
+				   NULL), how);
+	} while (!err && --times > 0);
+	return err;
+}
+
+/* struct futex_waitv of linux/futex.h, which has it since 5.16 */
+struct waitv {
+	uint64_t val;
+	uint64_t uaddr;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
+static int wait_for_both(const char *how, unsigned int n, int times)
+{
+	struct waitv both[2] = { 0 };
+	long ret;
+	int err;
+
+	for (int i = 0; i < 2; i++) {
+		both[i].val = !strcmp(how, "again");
+		both[i].uaddr = (uintptr_t)&stage->cond[n + i];
+		both[i].flags = 2;	/* 32 bits wide, shared */
+	}
+	do {
+		ret = syscall(NR_FUTEX_WAITV, both, 2, 0, NULL, CLOCK_MONOTONIC);
+		err = ends(ret, how);
+	} while (!err && --times > 0);
+	return err;
+}
+
+static int wake(unsigned int n)
+{
+	long nr = syscall(SYS_futex, &stage->cond[n], FUTEX_WAKE, 1);
+
+	return nr == 1 ? 0 : result(nr) ?: ESRCH;
 }
 
 static int set_policy(const char *name, int prio)
@@ -231,6 +337,16 @@ static int obey(char *line)
 		return churn(word, a, b);
 	if (!strcmp(verb, "retry"))
 		return retry(a, b);
+	if (!strcmp(verb, "await"))
+		return await(word, a, b);
+	if (!strcmp(verb, "wait"))
+		return wait_for_one(word, a, b);
+	if (!strcmp(verb, "waitv"))
+		return wait_for_both(word, a, b);
+	if (!strcmp(verb, "requeue"))
+		return requeue(atoi(word) % NR_LOCKS);
+	if (!strcmp(verb, "wake"))
+		return wake(atoi(word) % NR_LOCKS);
 	if (!strcmp(verb, "policy"))
 		return set_policy(word, a);
 	if (!strcmp(verb, "cpu"))

@@ -10,6 +10,7 @@
  *
  *	shm:N robust:N pi:N protect:N wr:N rd:N	locks of pthread, shared by the processes
  *	wr-first:N rd-last:N		a rwlock of which waiting writers go first
+ *	pi2:N				a PI mutex without a library, by FUTEX_LOCK_PI2
  *	mtx:N				a mutex in memory of the process's own
  *	timed:N				shm:N by pthread_mutex_timedlock()
  *	flock:N posix:N ofd:N ofd-r:N	locks on file N; ofd-r is a shared one

@@ -110,6 +110,8 @@ struct locks {
 		pthread_rwlock_t rwlock, writers_first;
 		pthread_cond_t cond;
 		sem_t sem;
+		/* taken by FUTEX_LOCK_PI2, without a library */
+		atomic_uint pi2;
 	} at[MAX_RES];
 };
 

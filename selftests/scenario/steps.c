@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "kselftest.h"
+#include "raw_pi.h"
 #include "scenario.h"
 
 #define KERNEL_LOCKS	"/dev/gridlock_scenario"
@@ -48,6 +49,18 @@ static int undo_##word(struct actor *a, const struct step *step)			\
 MUTEX_STEPS(shm, stage.shared, mutex)
 MUTEX_STEPS(pi, stage.shared, pi)
 MUTEX_STEPS(mtx, stage.private, mutex)
+
+static int run_pi2(struct actor *a, const struct step *step)
+{
+	(void)a;
+	return raw_pi_lock(&stage.shared->at[step->n].pi2, FUTEX_LOCK_PI2);
+}
+
+static int undo_pi2(struct actor *a, const struct step *step)
+{
+	(void)a;
+	return raw_pi_unlock(&stage.shared->at[step->n].pi2);
+}
 
 /* glibc raises only who has a real-time priority already. */
 static int run_protect(struct actor *a, const struct step *step)
@@ -374,6 +387,7 @@ static const struct step_kind kinds[] = {
 	{ "shm",	run_shm,	undo_shm,	0, false, 0 },
 	{ "robust",	run_robust,	undo_robust,	0, false, 0 },
 	{ "pi",		run_pi,		undo_pi,	0, false, 0 },
+	{ "pi2",	run_pi2,	undo_pi2,	0, false, 0 },
 	{ "protect",	run_protect,	undo_protect,	0, false, 0 },
 	{ "timed",	run_timed,	undo_shm,	0, false, 0 },
 	{ "mtx",	run_mtx,	undo_mtx,	0, false, 0 },
