@@ -30,12 +30,6 @@ struct waiter {
 	uint32_t depth;
 };
 
-/* Locks have owners; the other kinds are events, which may well never come. */
-static bool is_lock(uint32_t kind)
-{
-	return kind > GL_KIND_UNKNOWN && kind < GL_KIND_SYSV_SEM;
-}
-
 /*
  * The task that @task waits for; NO_INDEX: none, or not known. If several could
  * end the wait, one of them that is not waiting itself, else the first, and the
@@ -110,7 +104,7 @@ static bool waits_long(const struct world *w, const struct limits *limits, uint3
 	if (w->tasks[task].wait == NO_INDEX)
 		return false;
 	wait = &w->waits[w->tasks[task].wait];
-	if (!limits->events_too && !is_lock(wait->kind))
+	if (!limits->events_too && !kind_is_lock(wait->kind))
 		return false;
 	/* A wait that began before anybody looked has a length nobody knows. */
 	return wait->begin_ns && w->taken_ns >= wait->begin_ns &&

@@ -212,11 +212,6 @@ static void resolve_these(struct world *w, const pid_t *only, uint32_t nr_only)
 	free(s);
 }
 
-static bool is_lock(uint32_t kind)
-{
-	return kind != GL_KIND_UNKNOWN && kind < GL_KIND_SYSV_SEM;
-}
-
 static void count_unseen(struct world *w, uint64_t denied_before)
 {
 	if (w->snap) {
@@ -224,7 +219,7 @@ static void count_unseen(struct world *w, uint64_t denied_before)
 		w->unseen.waits_lost = w->snap->header.nr_lost_ends + w->snap->header.nr_unshown;
 	}
 	for (uint32_t i = 0; i < w->nr_waits; i++)
-		if (is_lock(w->waits[i].kind) && w->waits[i].unknown_releaser)
+		if (kind_is_lock(w->waits[i].kind) && w->waits[i].unknown_releaser)
 			w->unseen.unknown_owner++;
 	w->unseen.denied_reads += remote_denied(w->remote) - denied_before;
 	/* Not per look: who blocked once is not asked again. */

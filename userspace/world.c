@@ -368,6 +368,11 @@ const char *kind_name(uint32_t kind)
 	return names[kind < GL_NR_KINDS ? kind : GL_KIND_UNKNOWN];
 }
 
+bool kind_is_lock(uint32_t kind)
+{
+	return kind > GL_KIND_UNKNOWN && kind < GL_KIND_SYSV_SEM;
+}
+
 const char *evidence_name(enum evidence evidence)
 {
 	static const char *const names[] = {

@@ -307,6 +307,10 @@ void world_cap_waiters(struct world *w, uint32_t resource, enum verdict cap, con
 bool world_is_releaser(const struct world *w, const struct wait *wait, uint32_t task);
 
 const char *kind_name(uint32_t kind);
+
+/** kind_is_lock() - has it owners; the other kinds are events, which may well never come */
+bool kind_is_lock(uint32_t kind);
+
 const char *evidence_name(enum evidence evidence);
 const char *verdict_name(enum verdict verdict);
 const char *mode_name(enum mode mode);
