@@ -99,7 +99,7 @@ static bool may_keep(const struct task *t)
 static bool keeps(struct world *w, const struct task *t)
 {
 	struct proc_syscall call;
-	int err = proc_syscall(w->remote, t->tgid, t->tid, &call);
+	int err = proc_syscall(w->remote, t, &call);
 
 	if (err == -ENOENT || err == -ESRCH)
 		return false;

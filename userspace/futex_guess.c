@@ -119,22 +119,25 @@ static bool is_contended(uint32_t lock, uint32_t owner, uint32_t kind)
 }
 
 /*
- * struct __pthread_mutex_s: __lock, __count, __owner, __nusers, __kind. The
- * owner writes __owner after __lock and clears it before.
+ * struct __pthread_mutex_s: __lock, __count, __owner, __nusers, __kind; on i386 the
+ * last two the other way round. The owner writes __owner after __lock and clears it
+ * before.
  */
 static bool looks_like_mutex(const struct futex_call *call, const struct words *words,
 			     struct futex_guess *guess)
 {
-	uint32_t lock = word(words, 0), kind, type;
+	uint32_t lock = word(words, 0), nusers, flags, kind, type;
 	bool recursive;
 
 	if (!has(words, 0, 4) || call->val != lock)
 		return false;
-	kind = word(words, 4) & ~MUTEX_KIND_FLAGS;
+	nusers = word(words, call->i386 ? 4 : 3);
+	flags = word(words, call->i386 ? 3 : 4);
+	kind = flags & ~MUTEX_KIND_FLAGS;
 	/* Robust or with a ceiling, not both: that would be no type. */
 	type = kind & ~(kind & MUTEX_KIND_ROBUST ? MUTEX_KIND_ROBUST : MUTEX_KIND_PROTECT);
-	if (type > MUTEX_LAST_TYPE || !is_thread_number(word(words, 2)) || !word(words, 3) ||
-	    !is_call_for(call, word(words, 4)))
+	if (type > MUTEX_LAST_TYPE || !is_thread_number(word(words, 2)) || !nusers ||
+	    !is_call_for(call, flags))
 		return false;
 	recursive = type == MUTEX_RECURSIVE;
 	/* Of one with a ceiling, or robust, the lock is counted whatever its type. */
@@ -302,6 +305,8 @@ struct futex_guess futex_guess(struct world *w, pid_t tgid, const struct futex_c
 		return guess;
 	if (call->pi)
 		found = guess_pi(call, &words, &guess);
+	else if (call->i386)
+		found = looks_like_mutex(call, &words, &guess);
 	else if (call->musl)
 		found = guess_musl(call, &words, &guess);
 	else

@@ -28,6 +28,8 @@ struct futex_call {
 	bool bitset;
 	/** @private: the call says that no other process uses the word */
 	bool private;
+	/** @i386: by a 32-bit program, of whose objects only mutexes are known */
+	bool i386;
 	/** @musl: made by musl's code, whose objects have other layouts than glibc's */
 	bool musl;
 };

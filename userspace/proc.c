@@ -316,7 +316,7 @@ int proc_wchan(struct remote *remote, pid_t tgid, pid_t tid, char *buf, size_t s
 	return 0;
 }
 
-int proc_syscall(struct remote *remote, pid_t tgid, pid_t tid, struct proc_syscall *ret)
+int proc_syscall(struct remote *remote, const struct task *t, struct proc_syscall *ret)
 {
 	unsigned long long a[6], sp, pc;
 	char path[PATH_SIZE], buf[SYSCALL_SIZE];
@@ -324,14 +324,14 @@ int proc_syscall(struct remote *remote, pid_t tgid, pid_t tid, struct proc_sysca
 	long nr;
 
 	*ret = (struct proc_syscall){ .nr = -1 };
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", tgid, tid);
-	got = remote_read_file(remote, tgid, path, buf, sizeof(buf));
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", t->tgid, t->tid);
+	got = remote_read_file(remote, t->tgid, path, buf, sizeof(buf));
 	if (got < 0)
 		return got;
 	if (sscanf(buf, "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &nr, &a[0], &a[1], &a[2],
 		   &a[3], &a[4], &a[5], &sp, &pc) != 9)
 		return 0;
-	ret->nr = nr;
+	ret->nr = proc_is_i386(t) ? proc_i386_call(nr) : nr;
 	for (int i = 0; i < 6; i++)
 		ret->args[i] = a[i];
 	ret->sp = sp;

@@ -82,11 +82,17 @@ struct proc_syscall {
 	uint64_t pc;
 };
 
+/** proc_is_i386() - is it a 32-bit program, whose calls and structures are others */
+bool proc_is_i386(const struct task *t);
+
+/** proc_i386_call() - the number of such a one's call here; -1: it is not known */
+long proc_i386_call(long nr);
+
 /** proc_sleeper_ahead() - proc_wchan() and proc_syscall() come next (remote.h) */
 void proc_sleeper_ahead(struct remote *remote, pid_t tgid, pid_t tid);
 
 /** proc_syscall() - read @ret; 0 or -errno, and then nr is -1 */
-int proc_syscall(struct remote *remote, pid_t tgid, pid_t tid, struct proc_syscall *ret);
+int proc_syscall(struct remote *remote, const struct task *t, struct proc_syscall *ret);
 
 /* One for the first PID namespace, and for each of those nested (MAX_PID_NS_LEVEL). */
 #define PROC_MAX_NUMBERS	(1 + 32)

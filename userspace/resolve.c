@@ -90,7 +90,7 @@ static bool see_sleeper(struct world *w, struct sleeper *s)
 	}
 	if (!s->wchan[0] && !s->row)
 		return false;
-	(void)proc_syscall(w->remote, t->tgid, t->tid, &call);
+	(void)proc_syscall(w->remote, t, &call);
 	s->nr = call.nr;
 	s->pc = call.pc;
 	s->sp = call.sp;

@@ -319,7 +319,8 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	if (!sleeps(s))
 		return false;
 	call = parse_call(s);
-	call.musl = call.wait && musl_called(w, s);
+	call.i386 = proc_is_i386(&w->tasks[s->task]);
+	call.musl = call.wait && !call.i386 && musl_called(w, s);
 	guess = futex_guess(w, w->tasks[s->task].tgid, &call);
 	if (!guess.number && futex_refused(w, s, &call)) {
 		futex_refused_wait(w, s);
