@@ -223,7 +223,7 @@ static void tell_all(struct watch *watch)
 		const struct finding *f = report_finding(r, item);
 
 		watch->found |= f->type != FINDING_LONG_WAIT;
-		if (r->round - item->round >= ENDED_ROUNDS) {
+		if (r->round - item->round >= ENDED_ROUNDS || item->disproved) {
 			tell(watch, item, "end");
 			report_drop(r, i);
 			continue;

@@ -158,6 +158,19 @@ static void pass_three(struct remote *remote, struct member *m, uint32_t nr)
 	remote_ahead_new(remote);
 }
 
+/* For who looks later whether they have run since (recheck.h). */
+static void keep_generations(struct world *w, const struct member *m, uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i++) {
+		uint32_t task = world_find_task(w, m[i].tid);
+
+		if (task == NO_INDEX || m[i].proof != PROOF_HELD)
+			continue;
+		w->tasks[task].nr_runs = m[i].first.nr_runs;
+		w->tasks[task].run_ns = m[i].first.run_ns;
+	}
+}
+
 static int compare_members(const void *a, const void *b)
 {
 	const struct member *x = a, *y = b;
@@ -276,6 +289,7 @@ struct look *look_confirm(struct remote *remote, const struct look *candidate,
 	look = look_take(remote, only, nr_only, NULL, limits);
 	for (uint32_t i = 0; i < nr; i += REMOTE_AT_ONCE)
 		pass_three(remote, &members[i], nr - i < REMOTE_AT_ONCE ? nr - i : REMOTE_AT_ONCE);
+	keep_generations(look->world, members, nr);
 	judge(look, members, nr);
 	free(only);
 	free(members);

@@ -96,6 +96,32 @@ void futex_watch_words(struct world *w)
 	}
 }
 
+static void reread_some(struct world *w, uint32_t first)
+{
+	uint32_t left = w->claims->nr - first;
+	uint32_t end = first + (left < REMOTE_AT_ONCE ? left : REMOTE_AT_ONCE);
+	const struct claim *claim = w->claims->claim;
+
+	remote_ahead_new(w->remote);
+	for (uint32_t i = first; i < end; i++)
+		futex_guess_ahead(w, claim[i].tgid, &claim[i].call);
+	remote_ahead_go(w->remote);
+	for (uint32_t i = first; i < end; i++) {
+		struct futex_guess now = futex_guess(w, claim[i].tgid, &claim[i].call);
+
+		if (!now.unread && !futex_guess_same(&now, &claim[i].guess))
+			w->resources[claim[i].resource].rewritten = true;
+	}
+	remote_ahead_new(w->remote);
+}
+
+void futex_reread(struct world *w)
+{
+	for (uint32_t i = 0; w->claims && i < w->claims->nr && !world_too_late(w);
+	     i += REMOTE_AT_ONCE)
+		reread_some(w, i);
+}
+
 static bool is_gone(const struct world *w, const struct claim *claim)
 {
 	return w->resources[claim->resource].dead;

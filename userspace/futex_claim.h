@@ -26,6 +26,9 @@ void futex_claim(struct world *w, uint32_t resource, pid_t tgid, const struct fu
  */
 void futex_watch_words(struct world *w);
 
+/** futex_reread() - mark the resources whose words say something else by now */
+void futex_reread(struct world *w);
+
 /** futex_claims() - are there any of owners that are gone */
 bool futex_claims(const struct world *w);
 

@@ -301,7 +301,8 @@ struct futex_guess futex_guess(struct world *w, pid_t tgid, const struct futex_c
 	struct words words;
 	bool found = false;
 
-	if (!(call->pi || call->wait) || !read_words(w, tgid, call->addr, &words))
+	guess.unread = !(call->pi || call->wait) || !read_words(w, tgid, call->addr, &words);
+	if (guess.unread)
 		return guess;
 	if (call->pi)
 		found = guess_pi(call, &words, &guess);

@@ -55,6 +55,8 @@ struct futex_guess {
 	enum mode mode;
 	/** @self: a word that names the waiter itself means that it holds the lock */
 	bool self;
+	/** @unread: there are no words that could be read */
+	bool unread;
 };
 
 /** futex_guess() - look at the words around that of @call, of process @tgid */

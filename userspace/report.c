@@ -10,6 +10,7 @@
 #include "explain.h"
 #include "look.h"
 #include "proc.h"
+#include "recheck.h"
 #include "remote.h"
 #include "report.h"
 #include "text.h"
@@ -172,6 +173,8 @@ static void add_finding(struct report *r, const struct known *known, uint32_t lo
 
 	if (!item) {
 		item = add_item(r, w, f, hash);
+	} else if (item->disproved) {
+		return;
 	} else if (tells_more(report_finding(r, item), w, f)) {
 		item->round = r->round;
 		return;
@@ -242,6 +245,17 @@ static void note_not_looked(struct report *r, const struct look *look, const str
 					      proven->world->unseen.not_looked);
 }
 
+/* Who tells at the end; their looks go with the report. */
+static void drop_disproved(struct report *r)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < r->nr; i++)
+		if (!r->item[i].disproved)
+			r->item[kept++] = r->item[i];
+	r->nr = kept;
+}
+
 static void drop_ended_long_waits(struct report *r)
 {
 	uint32_t kept = 0;
@@ -307,6 +321,20 @@ void report_note_proof(struct report *r, const struct look *look, const struct l
 	r->unseen.unproven = late && r->retry ? claims - proofs : 0;
 }
 
+/* Those of earlier rounds, before this one sees them again. */
+static void recheck_all(struct report *r)
+{
+	for (uint32_t i = 0; i < r->nr_looks; i++)
+		recheck_read(r->looks[i]);
+	for (uint32_t i = 0; i < r->nr; i++) {
+		struct report_item *item = &r->item[i];
+		const struct finding *f = report_finding(r, item);
+
+		if (finding_needs_proof(f) && !item->disproved)
+			item->disproved = recheck_fails(r->looks[item->look], f);
+	}
+}
+
 /* Half of the time left is for the proof of what is found. */
 static struct limits first_half(const struct limits *limits)
 {
@@ -335,6 +363,7 @@ void report_round(struct report *r, struct remote *remote, const struct limits *
 	if (!r->window)
 		r->window = window_new();
 	r->window->lens = r->lens;
+	recheck_all(r);
 	look = look_take(remote, NULL, 0, r->window, &half);
 	r->look_ns = now_ns() - start;
 	note_unseen(r, look);
@@ -365,6 +394,8 @@ void report_end(struct report *r, const struct remote *remote, uint64_t window_n
 {
 	clockid_t child;
 
+	recheck_all(r);
+	drop_disproved(r);
 	r->window_ns = window_ns;
 	r->cost.nr_looks = r->round;
 	r->cost.cpu_ns = clock_value(CLOCK_PROCESS_CPUTIME_ID);

@@ -49,6 +49,8 @@ struct report_item {
 	uint32_t finding;
 	/** @round: the last round that saw it */
 	uint32_t round;
+	/** @disproved: its proof was no proof (recheck.h): not to be told, whoever sees it again */
+	bool disproved;
 	/** @told: somebody was told of it as it is, or was then (for who tells) */
 	bool told;
 	/** @told_verdict: with @told: the verdict then */

@@ -146,6 +146,8 @@ struct resource {
 	bool unknown;
 	/** @dead: its owner is gone for ever: never released, whatever else */
 	bool dead;
+	/** @rewritten: its words said something else afterwards (recheck.h) */
+	bool rewritten;
 	/** @dead_tid: with dead: the thread that was the owner; 0 if not known */
 	pid_t dead_tid;
 	/**

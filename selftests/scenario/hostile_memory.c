@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hostile.h"
@@ -100,7 +101,21 @@ static void lie_now_and_then(void)
 	}
 }
 
-static void own_and_lie(void)
+/* For longer than a proof lasts, each time. */
+static void lie_slowly(void)
+{
+	const struct timespec while_it_lasts = { .tv_nsec = 150000000 };
+	const pid_t self = gettid();
+
+	for (;; lie()) {
+		nanosleep(&while_it_lasts, NULL);
+		shared->mutex[0].__data.__owner = self;
+		shared->mutex[1].__data.__owner = self;
+		nanosleep(&while_it_lasts, NULL);
+	}
+}
+
+static void own_both_and_lie(void)
 {
 	lock(0);
 	lock(1);
@@ -108,17 +123,18 @@ static void own_and_lie(void)
 	wait_for(0);
 	wait_for(1);
 	lie();
+}
+
+static void own_and_lie(void)
+{
+	own_both_and_lie();
 	thread(lie_now_and_then);
 }
 
-static void own_and_lie_once(void)
+static void own_and_lie_slowly(void)
 {
-	lock(0);
-	lock(1);
-	shared->go = true;
-	wait_for(0);
-	wait_for(1);
-	lie();
+	own_both_and_lie();
+	thread(lie_slowly);
 }
 
 static void lie_to_two(void (*liar)(void))
@@ -136,10 +152,16 @@ void words_that_change(void)
 	lie_to_two(own_and_lie);
 }
 
+/* As above, so slowly that one look alone takes what they say for what is. */
+void words_that_change_slowly(void)
+{
+	lie_to_two(own_and_lie_slowly);
+}
+
 /* What stays is believed. */
 void words_that_stay(void)
 {
-	lie_to_two(own_and_lie_once);
+	lie_to_two(own_both_and_lie);
 }
 
 /* --- memory ----------------------------------------------------------------- */
