@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from gltest import Report, Scenario, brief, claim, claim_silent, gridlock, run
 TRIES = 3
 
 HOSTILE = os.path.join(gltest.HERE, "scenario", "hostile")
+NARROW = os.path.join(gltest.HERE, "scenario", "narrow")
 
 
 class Hostile(Scenario):
@@ -61,6 +63,21 @@ def is_never_confirmed(name, types=("deadlock",), verdict="likely"):
     return f"{name}_is_never_confirmed", test
 
 
+# Longer than what is written there for a while, and looks that do not keep in step with it.
+SEVERAL_LOOKS = 2.0 * gltest.SLOW
+
+
+def is_disproved(name):
+    """What one look takes for proven, those after it do not."""
+    def test():
+        with Hostile(name):
+            for _ in range(TRIES):
+                report = Report(window=SEVERAL_LOOKS)
+                claim([f["type"] for f in report.findings] in ([], ["lock-inversion"]),
+                      brief(report.findings))
+    return f"{name}_is_disproved", test
+
+
 def is_found_unless_in_motion(name):
     """Of no concern to anybody, but that can be told only in a quiet moment."""
     def test():
@@ -79,6 +96,7 @@ SITUATIONS = [
     is_silent("counter-like-tid"),
     is_silent("owner-unmapped"),
     is_never_confirmed("words-that-change", types=("lock-inversion",), verdict="possible"),
+    is_disproved("words-that-change-slowly"),
     is_found("words-that-stay"),
     is_silent("clone-with-our-number"),
     is_silent("sibling-with-our-number"),
@@ -273,8 +291,7 @@ def names_of_all_kinds_are_told():
         lockers = [python(stack, LOCKS_TWO, *pair) for pair in (names[:2], names[1::-1])]
         for locker in lockers:
             print(file=locker.stdin, flush=True)
-            sleeps_in(locker, "flock_lock_inode_wait", "locks_lock_inode_wait",
-                      "__flock_lock_inode_wait")
+            sleeps_in(locker, *IN_FLOCK)
         report = Report()
         claim([{task["tid"] for task in f["tasks"]} for f in report.findings] ==
               [{locker.pid for locker in lockers}], brief(report.findings))
@@ -285,13 +302,127 @@ def names_of_all_kinds_are_told():
             claim(not control, f"{words} prints {control}")
 
 
+# In the first: the number that its file is moved to.
+HAS_BY_NUMBER = """if 1:
+    import fcntl, os, resource, sys
+    has, wants = (os.open(path, os.O_RDWR | os.O_CREAT) for path in sys.argv[2:])
+    number = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number + 1, number + 1))
+    os.dup2(has, number)
+    os.close(has)
+    fcntl.flock(number, fcntl.LOCK_EX)
+    print(flush=True)
+    sys.stdin.readline()
+    fcntl.flock(wants, fcntl.LOCK_EX)
+"""
+
+IN_FLOCK = ("flock_lock_inode_wait", "locks_lock_inode_wait", "__flock_lock_inode_wait")
+
+
+def claim_circle_closes(report, processes):
+    claim([(f["type"], f["verdict"], {task["tid"] for task in f["tasks"]})
+           for f in report.findings] ==
+          [("deadlock", "confirmed", {process.pid for process in processes})],
+          brief(report.findings))
+
+
+def go_on(process, *functions):
+    print(file=process.stdin, flush=True)
+    sleeps_in(process, *functions)
+
+
+def descriptor_999999_has_its_file():
+    """It is silent until the second one wants the first one's, too."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        files = [os.path.join(folder, name) for name in "ab"]
+        lockers = [python(stack, HAS_BY_NUMBER, "999999", *pair)
+                   for pair in (files, files[::-1])]
+        go_on(lockers[0], *IN_FLOCK)
+        claim_silent(Report())
+        go_on(lockers[1], *IN_FLOCK)
+        claim_circle_closes(Report(), lockers)
+
+
+# Maps two files, each of them a mutex, and nothing beside it.
+MAPS_TWO = """if 1:
+    import ctypes, mmap, os, sys
+    libc = ctypes.CDLL(None)
+    memory = [mmap.mmap(os.open(os.fsencode(path), os.O_RDWR), 0) for path in sys.argv[1:]]
+    has, wants = (ctypes.byref(ctypes.c_char.from_buffer(at)) for at in memory)
+    libc.pthread_mutex_lock(has)
+    print(flush=True)
+    sys.stdin.readline()
+    libc.pthread_mutex_lock(wants)
+"""
+
+# struct __pthread_mutex_s of nobody, its kind: for all processes.
+FREE_MUTEX = struct.pack("16xI20x", 128)
+
+
+def mutexes_in_files_of_odd_names_are_told():
+    """Names as /proc/PID/maps itself would write them, or cannot; silent but for the last."""
+    names = (b"new\nline", b"back\\slash\\012", b"there (deleted)", b"n" * 255)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        files = [os.path.join(os.fsencode(folder), name) for name in names]
+        for path in files:
+            with open(path, "wb") as file:
+                file.write(FREE_MUTEX)
+        lockers = [python(stack, MAPS_TWO, *pair) for pair in zip(files, files[1:] + files[:1])]
+        for locker in lockers[:-1]:
+            go_on(locker, "futex_wait_queue", "futex_do_wait", "__futex_wait")
+        claim_silent(Report())
+        go_on(lockers[-1], "futex_wait_queue", "futex_do_wait", "__futex_wait")
+        report = Report()
+        claim_circle_closes(report, lockers)
+        told = {task["waits_for"]["name"] for task in report.findings[0]["tasks"]}
+        claim(len(told) == len(names), f"told is {told}")
+        claim(all("shared memory" in name and name.isprintable() for name in told), f"{told}")
+
+
+class Narrow(Scenario):
+    """Two 32-bit processes, a0 and a1; with "in-order" both take the first mutex first."""
+
+    def __init__(self, *args):
+        super().__init__([])
+        self.command = [NARROW, *args]
+
+    def __enter__(self):
+        if not os.path.exists(NARROW):
+            raise gltest.Skipped("the compiler makes no 32-bit programs")
+        try:
+            return super().__enter__()
+        except OSError as error:
+            raise gltest.Skipped(f"this kernel runs no 32-bit programs: {error}") from None
+
+
+def mutexes_of_32_bits_are_likely_deadlock():
+    """A mutex has another layout, and its calls other numbers."""
+    with Narrow() as narrow:
+        for tid in narrow.tid.values():
+            gltest.wait_until(lambda tid=tid: "futex" in gltest.wchan(tid), "it waits")
+        report = Report()
+        claim([(f["type"], f["verdict"], {task["tid"]: task["blocked_by"][0]["tids"]
+                                          for task in f["tasks"]}) for f in report.findings] ==
+              [("deadlock", "likely", {narrow.tid["a0"]: [narrow.tid["a1"]],
+                                       narrow.tid["a1"]: [narrow.tid["a0"]]})], brief(report.findings))
+
+
+def mutexes_of_32_bits_in_order_are_silent():
+    with Narrow("in-order") as narrow:
+        gltest.wait_until(lambda: "futex" in gltest.wchan(narrow.tid["a1"]), "it waits")
+        gltest.wait_until(lambda: "pause" in gltest.wchan(narrow.tid["a0"]), "it has both")
+        claim_silent(Report())
+
+
 TESTS = [descriptors_without_end_take_no_more_time, a_verdict_that_is_lost_is_trouble,
          closed_descriptors_are_nobodys, fifo_for_a_file_is_refused,
          proc_of_another_namespace_is_refused, namespace_of_its_own_is_a_partial_view,
          circle_in_a_namespace_is_likely_from_inside,
          root_of_a_user_namespace_has_a_partial_view,
          root_without_the_right_to_trace_has_a_partial_view,
-         stopped_member_can_be_continued, names_of_all_kinds_are_told]
+         stopped_member_can_be_continued, names_of_all_kinds_are_told,
+         descriptor_999999_has_its_file, mutexes_in_files_of_odd_names_are_told,
+         mutexes_of_32_bits_are_likely_deadlock, mutexes_of_32_bits_in_order_are_silent]
 
 SLOW_SITUATIONS = [is_over_in_time("too-many-locks"), is_over_in_time("locks-alike")]
 
