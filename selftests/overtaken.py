@@ -19,8 +19,8 @@ NUMBER = 8
 class Counter(Watch):
     """A watch for waits past which others were served so many times."""
 
-    def __init__(self, number):
-        super().__init__("--json", "--starvation", "0.001", "--overtaken", str(number))
+    def __init__(self, number, *options):
+        super().__init__("--json", "--starvation", "0.001", "--overtaken", str(number), *options)
         self.found = {}
 
     def looked(self):
@@ -41,8 +41,8 @@ class Counter(Watch):
 class Counters:
     """One for the number, and one for the next."""
 
-    def __init__(self, number):
-        self.reached, self.beyond = Counter(number), Counter(number + 1)
+    def __init__(self, number, *options):
+        self.reached, self.beyond = Counter(number, *options), Counter(number + 1, *options)
 
     def __enter__(self):
         return self
@@ -240,25 +240,45 @@ def file_lock_let_go_of_in_vain_is_silent():
         counters.expect(p, {})
 
 
+def read_in_turn(p, lock, counters, number, passed):
+    """Two read in turn, so that one of them always does: a writer is let in by neither.
+    At the last of so many turns it is told of.
+    """
+    p["one"].do(f"lock {lock}-r 0")
+    counters.looked()
+    p["polite"].begin_wait(f"lock {lock} 0")
+    counters.looked()
+    has, comes = "one", "two"
+    for turn in range(number):
+        before = switches(p["polite"].tid)
+        p[comes].do(f"lock {lock}-r 0")
+        p[has].do(f"unlock {lock} 0")
+        passed(before)
+        has, comes = comes, has
+        if turn == number - 2:
+            counters.expect(p, {})
+    counters.expect(p, {"polite": NUMBER})
+
+
 @same_everywhere
 def readers_that_come_past_a_writer_are_counted():
-    """Two that read in turn, so that one of them always does: it is let in by neither."""
     with Puppets("one", "two", "polite") as p, Counters(NUMBER) as counters:
-        p["one"].do("lock flock-r 0")
-        counters.looked()
-        p["polite"].begin_wait("lock flock 0")
-        counters.looked()
-        has, comes = "one", "two"
-        for number in range(NUMBER):
-            before = switches(p["polite"].tid)
-            p[comes].do("lock flock-r 0")
-            p[has].do("unlock flock 0")
-            wait_until(lambda before=before: switches(p["polite"].tid) > before and
-                       p["polite"].asleep(), "the polite one looked in vain")
-            has, comes = comes, has
-            if number == NUMBER - 2:
-                counters.expect(p, {})
-        counters.expect(p, {"polite": NUMBER})
+        def looked_in_vain(before):
+            wait_until(lambda: switches(p["polite"].tid) > before and p["polite"].asleep(),
+                       "the polite one looked in vain")
+
+        read_in_turn(p, "flock", counters, NUMBER, looked_in_vain)
+
+
+def readers_of_an_rwlock_are_counted_by_the_lens():
+    """The writer sleeps on all the while. Each of the three may have had it before, and
+    of each reader the first call that the lens sees counts for nothing.
+    """
+    with Puppets("one", "two", "polite") as p:
+        lens = [word for name in ("one", "two", "polite") for word in ("--lens", str(p[name].tid))]
+        with Counters(NUMBER, *lens) as counters:
+            counters.looked()
+            read_in_turn(p, "rwlock", counters, NUMBER + 3 + 2, lambda before: None)
 
 
 # --- one that always asks is let in now and then: its share goes by turns ---
@@ -327,6 +347,7 @@ TESTS = [
     pthread_mutex_stolen_meanwhile_counts_once,
     file_lock_found_taken_eight_times_is_counted, file_lock_found_taken_seven_times_is_silent,
     file_lock_let_go_of_in_vain_is_silent, readers_that_come_past_a_writer_are_counted,
+    readers_of_an_rwlock_are_counted_by_the_lens,
     one_that_always_asks_for_a_mutex_and_gets_little_is_starvation,
     one_that_always_asks_for_a_file_and_gets_little_is_starvation,
 ]

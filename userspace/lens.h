@@ -39,6 +39,8 @@ struct lens_lock {
 	/** @id, @name: as struct wait has them (borrowed) */
 	const char *id;
 	const char *name;
+	/** @nr_dropped: times that a hold of it ended which began while it was looked at */
+	uint64_t nr_dropped;
 };
 
 /** struct nesting - a thread asked for a lock with these held, and no others */
@@ -66,8 +68,11 @@ struct lens_view {
 	/** @nestings: [nr_nestings] by thread */
 	struct nesting *nestings;
 	uint32_t nr_nestings;
+	/** @locks: [nr_locks] those of the nestings, and those that were held */
 	struct lens_lock *locks;
 	uint32_t nr_locks;
+	/** @nr_threads: of all processes that it looks at */
+	uint32_t nr_threads;
 };
 
 /** struct lens_cost - what the lens took, and lost, since it was opened */

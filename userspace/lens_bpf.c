@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "episodes.h"
 #include "futex_owner.h"
 #include "lens.h"
@@ -408,12 +409,46 @@ static void read_nestings(struct lens *lens, struct world *w)
 		      compare_nestings);
 }
 
+/*
+ * Words of a lock that threads sleep at: the lock's own address, and of glibc's rwlocks
+ * __wrphase_futex and __writers_futex, which the reader takes for no part of a lock
+ * that is held to read.
+ */
+static void add_turns(struct lens *lens, struct world *w, pid_t tgid, uint64_t addr, uint64_t nr)
+{
+	static const uint32_t words[] = { 0, 8, 12 };
+	uint32_t nr_words = addr & LENS_IS_RWLOCK ? ARRAY_SIZE(words) : 1;
+
+	for (uint32_t i = 0; i < nr_words; i++) {
+		uint32_t lock = lens_names_lock(&lens->names, w, tgid, addr + words[i]);
+
+		lens->names.locks[lock].nr_dropped += nr;
+	}
+}
+
+/* Whoever held it, and however: while one waits, all that is to others. */
+static void read_turns(struct lens *lens, struct world *w)
+{
+	struct rows rows = read_rows(lens->skel->maps.holds);
+	const struct lens_hold_key *key = rows.keys;
+	const struct lens_hold *h = rows.values;
+	const uint32_t *tasks;
+
+	for (uint32_t i = 0; i < rows.nr; i++)
+		if (world_process(w, key[i].tgid, &tasks))
+			add_turns(lens, w, key[i].tgid, key[i].addr, h[i].nr);
+	free_rows(&rows);
+	for (uint32_t i = 0; i < lens->nr_targets; i++)
+		lens->view.nr_threads += world_process(w, lens->target[i].pid, &tasks);
+}
+
 const struct lens_view *lens_look(struct lens *lens, struct world *w, struct episodes *episodes)
 {
 	free_view(&lens->view);
 	lens_names_begin(&lens->names);
 	read_tries(lens, w, episodes);
 	read_nestings(lens, w);
+	read_turns(lens, w);
 	lens_sight_count(lens->target, lens->nr_targets, w, &lens->sight);
 	lens->view.locks = lens->names.locks;
 	lens->view.nr_locks = lens->names.nr_locks;

@@ -85,7 +85,7 @@ struct wait_series {
 	uint64_t since_ns;
 	/** @nr_looks: looks since then, the first one included */
 	uint32_t nr_looks;
-	/** @nr_ahead: tasks that waited longer for it at the first look */
+	/** @nr_ahead: tasks that waited longer for it at the first look, or may have had it */
 	uint64_t nr_ahead;
 	/** @hands_known: @first_hands is set: counters were read while it waited */
 	bool hands_known;

@@ -8,11 +8,15 @@
  * given the lock between two such readings was given it past this waiter. Or
  * stood before it in the queue; so all who did when it was first seen are
  * allowed one turn each. The result is a lower bound.
+ *
+ * Of locks of user space the lens tells how often they were dropped. Who dropped one
+ * may have taken it before the wait began: so every thread is allowed one turn.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "episodes.h"
+#include "lens.h"
 #include "snapshot.h"
 #include "window.h"
 #include "world.h"
@@ -177,6 +181,17 @@ static uint64_t count_ahead(const struct queues *q, const struct gl_wait_record 
 	return end > low ? end - low - 1 : 0;
 }
 
+/* @nr: times that it changed hands so far */
+static void note_hands(struct wait_series *s, uint64_t nr)
+{
+	/* Counters that went back were reset: begin afresh. */
+	if (!s->hands_known || nr < s->first_hands + s->nr_hands) {
+		s->hands_known = true;
+		s->first_hands = nr;
+	}
+	s->nr_hands = nr - s->first_hands;
+}
+
 static void count_hands(struct window *win, struct wait_series *s,
 			const struct gl_wait_record *row)
 {
@@ -185,14 +200,67 @@ static void count_hands(struct window *win, struct wait_series *s,
 
 	lock = win->nr_locks ? bsearch(&key, win->locks, win->nr_locks, sizeof(key),
 				       compare_locks) : NULL;
-	if (!lock)
-		return;
-	/* Counters that went back were reset: begin afresh. */
-	if (!s->hands_known || lock->nr_taken < s->first_hands + s->nr_hands) {
-		s->hands_known = true;
-		s->first_hands = lock->nr_taken;
+	if (lock)
+		note_hands(s, lock->nr_taken);
+}
+
+/** struct turns - the locks of the lens, by identity */
+struct turns {
+	const struct lens_view *view;
+	/** @by_id: [view->nr_locks] indices into its locks */
+	uint32_t *by_id;
+};
+
+static int compare_turns(const void *a, const void *b, void *arg)
+{
+	const struct lens_lock *locks = arg;
+
+	return strcmp(locks[*(const uint32_t *)a].id, locks[*(const uint32_t *)b].id);
+}
+
+static struct turns sort_turns(const struct lens_view *view)
+{
+	struct turns turns = { .view = view };
+
+	if (!view || !view->nr_locks)
+		return turns;
+	turns.by_id = xcalloc(view->nr_locks, sizeof(*turns.by_id));
+	for (uint32_t i = 0; i < view->nr_locks; i++)
+		turns.by_id[i] = i;
+	qsort_r(turns.by_id, view->nr_locks, sizeof(*turns.by_id), compare_turns, view->locks);
+	return turns;
+}
+
+static const struct lens_lock *find_turns(const struct turns *turns, const char *id)
+{
+	uint32_t low = 0, high = turns->by_id ? turns->view->nr_locks : 0;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		const struct lens_lock *lock = &turns->view->locks[turns->by_id[mid]];
+		int order = strcmp(lock->id, id);
+
+		if (!order)
+			return lock;
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	s->nr_hands = lock->nr_taken - s->first_hands;
+	return NULL;
+}
+
+/* From the first look on that sees the wait. Of a lock that is not there none was seen. */
+static void count_turns(const struct turns *turns, struct wait_series *s)
+{
+	const struct lens_lock *lock;
+
+	if (!turns->view)
+		return;
+	lock = find_turns(turns, s->id);
+	if (!s->hands_known)
+		s->nr_ahead = turns->view->nr_threads;
+	note_hands(s, lock ? lock->nr_dropped : 0);
 }
 
 const struct episode *window_episode(const struct world *w, const struct wait *wait,
@@ -256,7 +324,7 @@ static void note_holder(struct wait_series *s, const struct world *w, const stru
 
 static struct wait_series next_of(struct window *win, const struct world *w,
 				  const struct wait *wait, const struct queues *q,
-				  const struct episodes *episodes)
+				  const struct turns *turns, const struct episodes *episodes)
 {
 	const struct task *t = &w->tasks[wait->task];
 	const struct gl_wait_record *row = window_row(w, wait);
@@ -278,6 +346,11 @@ static struct wait_series next_of(struct window *win, const struct world *w,
 		if (counts_hands(row) || (row && is_file_lock(row)))
 			s.nr_ahead = count_ahead(q, row);
 	}
+	/* An episode counts what happened past this task alone. */
+	if (e && !e->exact)
+		s.nr_ahead = 0;
+	else if (!counts_hands(row))
+		count_turns(turns, &s);
 	s.episode_ns = e ? e->since_ns : 0;
 	s.nr_passed = e ? e->nr_overtaken : 0;
 	win->wants_locks |= counts_hands(row);
@@ -290,6 +363,7 @@ void window_add_waits(struct window *win, const struct world *w, const struct sn
 		      const struct episodes *episodes)
 {
 	struct queues q = sort_queues(w->snap);
+	struct turns turns = sort_turns(win->view);
 	struct wait_series *waits = NULL;
 	uint32_t nr = 0;
 
@@ -297,7 +371,8 @@ void window_add_waits(struct window *win, const struct world *w, const struct sn
 	win->wants_locks = false;
 	for (uint32_t i = 0; i < w->nr_waits; i++)
 		if (w->waits[i].id)
-			*vec_push(waits, nr) = next_of(win, w, &w->waits[i], &q, episodes);
+			*vec_push(waits, nr) = next_of(win, w, &w->waits[i], &q, &turns, episodes);
+	free(turns.by_id);
 	free(q.at);
 	for (uint32_t i = 0; i < win->nr_waits; i++) {
 		free(win->waits[i].id);

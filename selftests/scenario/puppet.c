@@ -9,7 +9,8 @@
  * prints "ready", reads commands, one a line, and prints "done" after each:
  *
  *	lock KIND N, unlock KIND N	KIND: shm or pi (pthread mutexes), raw-pi (a word
- *					and the kernel's calls), flock (to share it: lock
+ *					and the kernel's calls), rwlock or rwlock-r (to write
+ *					or read a pthread_rwlock), flock (to share it: lock
  *					flock-r, unlock flock), or mutex, rwsem-w, rwsem-r,
  *					rtmutex, sem (kernel locks)
  *	relock KIND N [TIMES]		both at once, so many times (1) in one go, as one who
@@ -65,6 +66,7 @@ struct stage {
 	unsigned int present;
 	pthread_mutex_t shm[NR_LOCKS];
 	pthread_mutex_t pi[NR_LOCKS];
+	pthread_rwlock_t rwlock[NR_LOCKS];
 	/** @raw_pi, @cond: words; of a condition 0, always; one more for waitv */
 	atomic_uint raw_pi[NR_LOCKS];
 	atomic_uint cond[NR_LOCKS + 1];
@@ -83,7 +85,10 @@ static int result(int ret)
 static void init_locks(void)
 {
 	pthread_mutexattr_t plain, pi;
+	pthread_rwlockattr_t shared;
 
+	pthread_rwlockattr_init(&shared);
+	pthread_rwlockattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
 	pthread_mutexattr_init(&plain);
 	pthread_mutexattr_setpshared(&plain, PTHREAD_PROCESS_SHARED);
 	pi = plain;
@@ -91,6 +96,7 @@ static void init_locks(void)
 	for (int i = 0; i < NR_LOCKS; i++) {
 		pthread_mutex_init(&stage->shm[i], &plain);
 		pthread_mutex_init(&stage->pi[i], &pi);
+		pthread_rwlock_init(&stage->rwlock[i], &shared);
 	}
 	stage->present = PRESENT;
 }
@@ -138,6 +144,10 @@ static int take(const char *kind, unsigned int n)
 		return pthread_mutex_lock(&stage->shm[n]);
 	if (!strcmp(kind, "pi"))
 		return pthread_mutex_lock(&stage->pi[n]);
+	if (!strcmp(kind, "rwlock"))
+		return pthread_rwlock_wrlock(&stage->rwlock[n]);
+	if (!strcmp(kind, "rwlock-r"))
+		return pthread_rwlock_rdlock(&stage->rwlock[n]);
 	if (!strcmp(kind, "raw-pi"))
 		return raw_pi_lock(&stage->raw_pi[n], FUTEX_LOCK_PI);
 	if (!strcmp(kind, "flock"))
@@ -153,6 +163,8 @@ static int drop(const char *kind, unsigned int n)
 		return pthread_mutex_unlock(&stage->shm[n]);
 	if (!strcmp(kind, "pi"))
 		return pthread_mutex_unlock(&stage->pi[n]);
+	if (!strncmp(kind, "rwlock", strlen("rwlock")))
+		return pthread_rwlock_unlock(&stage->rwlock[n]);
 	if (!strcmp(kind, "raw-pi"))
 		return raw_pi_unlock(&stage->raw_pi[n]);
 	if (!strcmp(kind, "flock"))

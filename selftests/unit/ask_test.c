@@ -7,6 +7,7 @@
 
 #include "film.h"
 #include "kselftest_harness.h"
+#include "lens.h"
 #include "xalloc.h"
 
 /* --- starvation of one that asks all the time, and gets little --- */
@@ -146,6 +147,42 @@ TEST(who_came_first_to_a_file_is_allowed_a_turn)
 {
 	EXPECT_SAYS("", say_blocked(8, 1000, true));
 	EXPECT_SAYS("starvation confirmed 1 by 2", say_blocked(9, 1000, true));
+}
+
+/* --- starvation in one wait, as the lens tells it --- */
+
+/* At 5 looks, 250 ms apart, 1 waits; between two of them the lock is dropped so often. */
+static char *say_dropped(uint32_t dropped, uint32_t nr_threads, bool of_another)
+{
+	struct film film;
+	char *said;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < 5; i++) {
+		struct world *w = film_next(&film, "1>a 2 a=2", 250);
+		struct lens_lock lock = { of_another ? "b" : "a", "", 100 + i * dropped };
+		struct lens_view view = { .locks = &lock, .nr_locks = 1, .nr_threads = nr_threads };
+		unsigned long long begin_ns = WORLD_NOW_NS + 250 * MS_NS;
+
+		wait_of(w, 1)->gen = 1;
+		wait_of(w, 1)->begin_ns = begin_ns;
+		film_row(&film, 0, 1, 1, begin_ns);
+		film.rows[0].kind = GL_KIND_FUTEX;
+		film.window->view = &view;
+		film_take_in(&film);
+		film.window->view = NULL;
+	}
+	said = say_findings(film.w);
+	film_end(&film);
+	return said;
+}
+
+TEST(lock_dropped_past_a_waiter_is_starvation)
+{
+	/* 4 gaps of 3 are 12: 8, and a turn for each of 4. */
+	EXPECT_SAYS("starvation confirmed 1 by 2", say_dropped(3, 4, false));
+	EXPECT_SAYS("", say_dropped(3, 5, false));
+	EXPECT_SAYS("", say_dropped(3, 4, true));
 }
 
 TEST_HARNESS_MAIN
