@@ -15,6 +15,7 @@ import tempfile
 
 import gltest
 from gltest import Report, Scenario, brief, claim, claim_silent, gridlock, run
+from watch import Watch
 
 # Looks at what can be missed by chance.
 TRIES = 3
@@ -63,19 +64,21 @@ def is_never_confirmed(name, types=("deadlock",), verdict="likely"):
     return f"{name}_is_never_confirmed", test
 
 
-# Longer than what is written there for a while, and looks that do not keep in step with it.
-SEVERAL_LOOKS = 2.0 * gltest.SLOW
-
-
-def is_disproved(name):
-    """What one look takes for proven, those after it do not."""
+def is_taken_back(name):
+    """What one look takes for proven, those after it do not: watch tells its end."""
     def test():
-        with Hostile(name):
-            for _ in range(TRIES):
-                report = Report(window=SEVERAL_LOOKS)
-                claim([f["type"] for f in report.findings] in ([], ["lock-inversion"]),
-                      brief(report.findings))
-    return f"{name}_is_disproved", test
+        with Hostile(name) as situation, Watch("--json") as watch:
+            tids = set(situation.tid.values())
+            told = []
+            while told != ["begin", "end"]:
+                event = watch.event()
+                finding = event.get("finding", {"type": event["event"]})
+                if finding["type"] != "deadlock" or event["event"] == "change":
+                    continue
+                claim({task["tid"] for task in finding["tasks"]} <= tids, brief([finding]))
+                told.append(event["event"])
+                claim(told == ["begin", "end"][:len(told)], f"watch tells {told}")
+    return f"{name}_is_taken_back", test
 
 
 def is_found_unless_in_motion(name):
@@ -96,7 +99,7 @@ SITUATIONS = [
     is_silent("counter-like-tid"),
     is_silent("owner-unmapped"),
     is_never_confirmed("words-that-change", types=("lock-inversion",), verdict="possible"),
-    is_disproved("words-that-change-slowly"),
+    is_taken_back("words-that-change-slowly"),
     is_found("words-that-stay"),
     is_silent("clone-with-our-number"),
     is_silent("sibling-with-our-number"),
