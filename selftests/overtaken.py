@@ -141,12 +141,17 @@ def count_begins_afresh_with_each_wait():
 
 # --- one does not let others in: they have one CPU, and it is the more urgent ---
 
+def look_in_vain(polite, act):
+    """The polite one is woken by that, and sleeps again."""
+    before = switches(polite.tid)
+    act()
+    wait_until(lambda: switches(polite.tid) > before and polite.asleep(),
+               "the polite one looked in vain")
+
+
 def steal(p, lock, number):
     """Drop it and take it, so many times, before the one who waits can run."""
-    before = switches(p["polite"].tid)
-    p["greedy"].do(f"relock {lock} 0 {number}")
-    wait_until(lambda: switches(p["polite"].tid) > before and p["polite"].asleep(),
-               "the polite one looked in vain")
+    look_in_vain(p["polite"], lambda: p["greedy"].do(f"relock {lock} 0 {number}"))
 
 
 def stolen(lock, act, *numbers):
@@ -190,103 +195,97 @@ def rwsem_stolen_seven_times_is_silent():
     stolen("rwsem-w", lambda p: steal(p, "rwsem-w", NUMBER - 1), 0)
 
 
-def looks_in_vain(lock, number, thefts=1):
-    """The waiter itself finds, each time it runs, that it was passed."""
+def looks_in_vain(number, thefts=1):
+    """At a pthread mutex the waiter itself finds, each time it runs, that it was passed."""
     def act(p):
         for _ in range(number):
-            steal(p, lock, thefts)
+            steal(p, "shm", thefts)
     return act
 
 
 @same_everywhere
 def pthread_mutex_found_taken_eight_times_is_counted():
-    stolen("shm", looks_in_vain("shm", NUMBER), NUMBER)
+    stolen("shm", looks_in_vain(NUMBER), NUMBER)
 
 
 @same_everywhere
 def pthread_mutex_found_taken_seven_times_is_silent():
-    stolen("shm", looks_in_vain("shm", NUMBER - 1), 0)
+    stolen("shm", looks_in_vain(NUMBER - 1), 0)
 
 
 @same_everywhere
 def pthread_mutex_stolen_meanwhile_counts_once():
     """Between two looks of the waiter it takes no system call: a lower bound."""
-    stolen("shm", looks_in_vain("shm", NUMBER - 1, thefts=3), 0)
-    stolen("shm", looks_in_vain("shm", NUMBER, thefts=3), NUMBER)
+    stolen("shm", looks_in_vain(NUMBER - 1, thefts=3), 0)
+    stolen("shm", looks_in_vain(NUMBER, thefts=3), NUMBER)
 
 
 @same_everywhere
 def file_lock_let_go_of_in_vain_is_silent():
-    """The waiter is woken by one reader after the other; none of them was given the lock
-    since it waits.
+    """The waiter is woken by one reader after the other, the oldest first, as it is the
+    oldest that it waits for; none of them was given the lock since it waits.
     """
-    readers = [f"r{i}" for i in range(NUMBER + 1)]
+    readers = [f"r{i}" for i in range(NUMBER + 2)]
     with Puppets("polite", *readers) as p, Counters(NUMBER) as counters:
         for name in readers:
             p[name].do("lock flock-r 0")
         counters.looked()
         p["polite"].begin_wait("lock flock 0")
-        for name in readers[1:]:
-            p[name].do("unlock flock 0")
-            wait_until(p["polite"].asleep, "the polite one waits on")
+        for name in readers[:-1]:
+            look_in_vain(p["polite"], lambda name=name: p[name].do("unlock flock 0"))
         counters.expect(p, {})
 
 
-class Readers:
+class Others:
+    """Those that have the lock, and pass it on among themselves. mode is how they take it."""
+
+    mode = ""
+
+    def __init__(self, p, lock):
+        self.p, self.lock, self.has = p, lock, "one"
+        self.prepare()
+        p["one"].do(f"lock {lock}{self.mode} 0")
+
+    def prepare(self):
+        pass
+
+    def pass_over(self):
+        look_in_vain(self.p["polite"], self.turn)
+
+    def let_in(self):
+        p, lock = self.p, self.lock
+        p[self.has].do(f"unlock {lock} 0")
+        p["polite"].answer()
+        p[self.has].begin_wait(f"lock {lock}{self.mode} 0")
+        p["polite"].do(f"unlock {lock} 0")
+        p[self.has].answer()
+        p["polite"].begin_wait(f"lock {lock} 0")
+
+
+class Readers(Others):
     """Two read in turn, so that one of them always does, and a writer is let in by neither.
     Whoever looks at file locks makes those wait who take and drop them: a lock that is
     dropped and taken again by one task alone may well go to another one meanwhile.
     """
 
-    def __init__(self, p, lock):
-        self.p, self.lock, self.has, self.comes = p, lock, "one", "two"
-        p["one"].do(f"lock {lock}-r 0")
+    mode = "-r"
+    comes = "two"
 
     def turn(self):
         self.p[self.comes].do(f"lock {self.lock}-r 0")
         self.p[self.has].do(f"unlock {self.lock} 0")
         self.has, self.comes = self.comes, self.has
 
-    def pass_over(self):
-        polite = self.p["polite"]
-        before = switches(polite.tid)
-        self.turn()
-        wait_until(lambda: switches(polite.tid) > before and polite.asleep(),
-                   "the polite one looked in vain")
 
-    def let_in(self):
-        p, lock = self.p, self.lock
-        p[self.has].do(f"unlock {lock} 0")
-        p["polite"].answer()
-        p[self.has].begin_wait(f"lock {lock}-r 0")
-        p["polite"].do(f"unlock {lock} 0")
-        p[self.has].answer()
-        p["polite"].begin_wait(f"lock {lock} 0")
+class Thief(Others):
+    """Takes it again before the one who waits can run: they have one CPU."""
 
+    def prepare(self):
+        self.p["one"].do("cpu 0", "policy rr 50")
+        self.p["polite"].do("cpu 0")
 
-class Thief:
-    """Has the lock, and takes it again before the one who waits can run."""
-
-    def __init__(self, p, lock):
-        self.p, self.lock = p, lock
-        p["one"].do("cpu 0", "policy rr 50", f"lock {lock} 0")
-        p["polite"].do("cpu 0")
-
-    def pass_over(self):
-        polite = self.p["polite"]
-        before = switches(polite.tid)
+    def turn(self):
         self.p["one"].do(f"relock {self.lock} 0")
-        wait_until(lambda: switches(polite.tid) > before and polite.asleep(),
-                   "the polite one looked in vain")
-
-    def let_in(self):
-        p, lock = self.p, self.lock
-        p["one"].do(f"unlock {lock} 0")
-        p["polite"].answer()
-        p["one"].begin_wait(f"lock {lock} 0")
-        p["polite"].do(f"unlock {lock} 0")
-        p["one"].answer()
-        p["polite"].begin_wait(f"lock {lock} 0")
 
 
 def readers_in_turn(p, lock, counters, number, act):

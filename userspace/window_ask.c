@@ -10,16 +10,11 @@
 #include "world.h"
 #include "xalloc.h"
 
-static void free_asks(struct ask_series *asks, uint32_t nr)
-{
-	for (uint32_t i = 0; i < nr; i++)
-		free(asks[i].others.other);
-	free(asks);
-}
-
 void window_drop_asks(struct window *win)
 {
-	free_asks(win->asks, win->nr_asks);
+	for (uint32_t i = 0; i < win->nr_asks; i++)
+		free(win->asks[i].others.other);
+	free(win->asks);
 	win->asks = NULL;
 	win->nr_asks = 0;
 }
