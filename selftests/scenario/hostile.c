@@ -158,7 +158,7 @@ static const struct {
 	{ "ofd-upgrade", ofd_upgrade },
 	{ "owner-unmapped", owner_unmapped },
 	{ "words-that-change", words_that_change },
-	{ "words-that-change-slowly", words_that_change_slowly },
+	{ "words-that-change-once", words_that_change_once },
 	{ "words-that-stay", words_that_stay },
 	{ "clone-with-our-number", clone_with_our_number },
 	{ "sibling-with-our-number", sibling_with_our_number },

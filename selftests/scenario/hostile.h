@@ -64,7 +64,7 @@ void foreign_mutex(void);
 void counter_like_tid(void);
 void owner_unmapped(void);
 void words_that_change(void);
-void words_that_change_slowly(void);
+void words_that_change_once(void);
 void words_that_stay(void);
 void clone_with_our_number(void);
 void sibling_with_our_number(void);

@@ -101,20 +101,6 @@ static void lie_now_and_then(void)
 	}
 }
 
-/* For longer than a proof lasts, each time. */
-static void lie_slowly(void)
-{
-	const struct timespec while_it_lasts = { .tv_nsec = 400000000 };
-	const pid_t self = gettid();
-
-	for (;; lie()) {
-		nanosleep(&while_it_lasts, NULL);
-		shared->mutex[0].__data.__owner = self;
-		shared->mutex[1].__data.__owner = self;
-		nanosleep(&while_it_lasts, NULL);
-	}
-}
-
 static void own_both_and_lie(void)
 {
 	lock(0);
@@ -131,16 +117,28 @@ static void own_and_lie(void)
 	thread(lie_now_and_then);
 }
 
-static void own_and_lie_slowly(void)
+static void own_and_lie_till_told(void)
 {
+	const pid_t self = gettid();
+	sigset_t told;
+	int sig;
+
+	sigemptyset(&told);
+	sigaddset(&told, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &told, NULL);
 	own_both_and_lie();
-	thread(lie_slowly);
+	be(2);
+	sigwait(&told, &sig);
+	shared->mutex[0].__data.__owner = self;
+	shared->mutex[1].__data.__owner = self;
 }
 
 static void lie_to_two(void (*liar)(void))
 {
 	actor("first");
 	actor("second");
+	if (liar == own_and_lie_till_told)
+		actor("liar");
 	spawn(lock_0_as_0);
 	spawn(lock_1_as_1);
 	spawn(liar);
@@ -152,10 +150,10 @@ void words_that_change(void)
 	lie_to_two(own_and_lie);
 }
 
-/* As above, so slowly that one look alone takes what they say for what is. */
-void words_that_change_slowly(void)
+/* As above, but once, when the liar gets SIGUSR1: till then a look believes them. */
+void words_that_change_once(void)
 {
-	lie_to_two(own_and_lie_slowly);
+	lie_to_two(own_and_lie_till_told);
 }
 
 /* What stays is believed. */
