@@ -29,7 +29,6 @@ struct asks {
 static char *say_asks(const struct asks *a)
 {
 	struct film film;
-	char *said;
 
 	film_begin(&film);
 	for (uint32_t i = 0; i < a->nr_looks; i++) {
@@ -43,20 +42,14 @@ static char *say_asks(const struct asks *a)
 				       5 + i * a->passed);
 
 		if (!away) {
-			wait_of(w, 1)->gen = 11 + i;
-			wait_of(w, 1)->begin_ns = begin_ns;
+			film_wait(&film, 0, 1, 11 + i, begin_ns,
+				  a->file ? GL_KIND_FLOCK : GL_KIND_FUTEX);
 			wait_of(w, 1)->comes_back = !a->file;
-			film_row(&film, 0, 1, 11 + i, begin_ns);
-			film.rows[0].kind = a->file ? GL_KIND_FLOCK : GL_KIND_FUTEX;
 			film.rows[0].res_addr = 0x1000;
 		}
-		film.episodes = text;
-		film_take_in(&film);
-		free(text);
+		film_take_in_with(&film, text);
 	}
-	said = say_findings(film.w);
-	film_end(&film);
-	return said;
+	return film_say(&film);
 }
 
 /* At @nr_looks looks, @ms apart; of two, a sixteenth is an eighth of the fair share. */
@@ -114,26 +107,21 @@ static char *say_blocked(uint32_t passed, uint32_t ms, bool before)
 	char *text = xasprintf("1 0 0x8000000000000001 %llu %u 0 0 0 %u\n", begin_ns, passed,
 			       passed);
 	struct film film;
-	char *said;
 
 	film_begin(&film);
 	for (uint32_t i = 0; i < 4; i++) {
-		struct world *w = film_next(&film, "1>a 2 3>a a=2", 250);
 		uint64_t other_ns = before ? begin_ns - MS_NS : begin_ns + MS_NS;
 
+		film_next(&film, "1>a 2 3>a a=2", 250);
 		for (uint32_t tid = 1; tid <= 3; tid += 2) {
-			wait_of(w, tid)->gen = tid;
-			wait_of(w, tid)->begin_ns = tid == 1 ? begin_ns : other_ns;
-			film_row(&film, tid / 2, tid, tid, wait_of(w, tid)->begin_ns);
-			film.rows[tid / 2].kind = GL_KIND_FLOCK;
+			film_wait(&film, tid / 2, tid, tid, tid == 1 ? begin_ns : other_ns,
+				  GL_KIND_FLOCK);
 		}
 		film.episodes = text;
 		film_take_in(&film);
 	}
 	free(text);
-	said = say_findings(film.w);
-	film_end(&film);
-	return said;
+	return film_say(&film);
 }
 
 TEST(file_lock_given_to_others_eight_times_is_starvation)
@@ -155,26 +143,19 @@ TEST(who_came_first_to_a_file_is_allowed_a_turn)
 static char *say_dropped(uint32_t dropped, uint32_t nr_threads, bool of_another)
 {
 	struct film film;
-	char *said;
 
 	film_begin(&film);
 	for (uint32_t i = 0; i < 5; i++) {
-		struct world *w = film_next(&film, "1>a 2 a=2", 250);
 		struct lens_lock lock = { of_another ? "b" : "a", "", 100 + i * dropped };
 		struct lens_view view = { .locks = &lock, .nr_locks = 1, .nr_threads = nr_threads };
-		unsigned long long begin_ns = WORLD_NOW_NS + 250 * MS_NS;
 
-		wait_of(w, 1)->gen = 1;
-		wait_of(w, 1)->begin_ns = begin_ns;
-		film_row(&film, 0, 1, 1, begin_ns);
-		film.rows[0].kind = GL_KIND_FUTEX;
+		film_next(&film, "1>a 2 a=2", 250);
+		film_wait(&film, 0, 1, 1, WORLD_NOW_NS + 250 * MS_NS, GL_KIND_FUTEX);
 		film.window->view = &view;
 		film_take_in(&film);
 		film.window->view = NULL;
 	}
-	said = say_findings(film.w);
-	film_end(&film);
-	return said;
+	return film_say(&film);
 }
 
 TEST(lock_dropped_past_a_waiter_is_starvation)

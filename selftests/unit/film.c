@@ -54,6 +54,22 @@ void film_take_in(struct film *film)
 	film->w->window = film->window;
 }
 
+void film_take_in_with(struct film *film, char *episodes)
+{
+	film->episodes = episodes;
+	film_take_in(film);
+	film->episodes = NULL;
+	free(episodes);
+}
+
+char *film_say(struct film *film)
+{
+	char *said = say_findings(film->w);
+
+	film_end(film);
+	return said;
+}
+
 void film_row(struct film *film, uint32_t i, pid_t tid, uint64_t gen, uint64_t begin_ns)
 {
 	film->rows[i] = (struct gl_wait_record){
@@ -61,4 +77,15 @@ void film_row(struct film *film, uint32_t i, pid_t tid, uint64_t gen, uint64_t b
 		.begin_ns = begin_ns
 	};
 	film->snap.nr = i + 1;
+}
+
+void film_wait(struct film *film, uint32_t i, pid_t tid, uint64_t gen, uint64_t begin_ns,
+	       uint32_t kind)
+{
+	struct wait *wait = wait_of(film->w, tid);
+
+	wait->gen = gen;
+	wait->begin_ns = begin_ns;
+	film_row(film, i, tid, gen, begin_ns);
+	film->rows[i].kind = kind;
 }

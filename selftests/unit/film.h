@@ -46,7 +46,17 @@ struct world *film_next(struct film *film, const char *text, uint64_t passed_ms)
 /** film_row() - the module's row @i of this look: a wait of @tid for the film's lock */
 void film_row(struct film *film, uint32_t i, pid_t tid, uint64_t gen, uint64_t begin_ns);
 
+/** film_wait() - the same, of a wait of @kind that the look itself sees as well */
+void film_wait(struct film *film, uint32_t i, pid_t tid, uint64_t gen, uint64_t begin_ns,
+	       uint32_t kind);
+
 /** film_take_in() - the look is as it should be: give it to the window */
 void film_take_in(struct film *film);
+
+/** film_take_in_with() - with the module's file of episodes, which is freed */
+void film_take_in_with(struct film *film, char *episodes);
+
+/** film_say() - end it. Return: what is found at the last look, to be freed */
+char *film_say(struct film *film);
 
 #endif /* FILM_H */

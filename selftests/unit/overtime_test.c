@@ -31,7 +31,6 @@ static void runs(struct world *w, pid_t tid, uint64_t run_ms, int cpu)
 static char *say_starved(uint32_t nr, uint64_t ms, int cpu)
 {
 	struct film film;
-	char *said;
 
 	film_begin(&film);
 	for (uint32_t i = 0; i < nr; i++) {
@@ -41,9 +40,7 @@ static char *say_starved(uint32_t nr, uint64_t ms, int cpu)
 		runs(w, 2, 100 + i * ms, cpu);
 		film_take_in(&film);
 	}
-	said = say_findings(film.w);
-	film_end(&film);
-	return said;
+	return film_say(&film);
 }
 
 TEST(runnable_through_eight_looks_is_cpu_starvation)
@@ -78,8 +75,7 @@ TEST(long_gap_counts_for_half_a_second)
 		runs(w, 2, 100 + i * 83, 0);
 		film_take_in(&film);
 	}
-	EXPECT_SAYS("", say_findings(film.w));
-	film_end(&film);
+	EXPECT_SAYS("", film_say(&film));
 }
 
 /* A run, however short, ends a series; so does a look that finds it asleep. */
@@ -122,8 +118,7 @@ TEST(reused_number_is_another_task)
 		runs(w, 2, 100 + i * 250, 0);
 		film_take_in(&film);
 	}
-	EXPECT_SAYS("", say_findings(film.w));
-	film_end(&film);
+	EXPECT_SAYS("", film_say(&film));
 }
 
 /* --- priority-inversion --- */
@@ -138,7 +133,6 @@ struct trio {
 static char *say_trio(const struct trio *trio, uint32_t nr, uint64_t ms)
 {
 	struct film film;
-	char *said;
 
 	film_begin(&film);
 	for (uint32_t i = 0; i < nr; i++) {
@@ -152,9 +146,7 @@ static char *say_trio(const struct trio *trio, uint32_t nr, uint64_t ms)
 		task_of(w, 3)->prio = trio->third;
 		film_take_in(&film);
 	}
-	said = say_findings(film.w);
-	film_end(&film);
-	return said;
+	return film_say(&film);
 }
 
 static const struct trio inverted = { .waiter = -51, .owner = 20, .own = 20, .third = -11 };
@@ -224,7 +216,6 @@ static char *say_queue(const struct queue *q, uint32_t nr)
 {
 	uint64_t begin_ns = WORLD_NOW_NS + nr * 250 * MS_NS - q->waited_ms * MS_NS;
 	struct film film;
-	char *said;
 
 	film_begin(&film);
 	for (uint32_t i = 0; i < nr; i++) {
@@ -239,9 +230,7 @@ static char *say_queue(const struct queue *q, uint32_t nr)
 		film.lock.nr_ended = 100 + i * q->hands;
 		film_take_in(&film);
 	}
-	said = say_findings(film.w);
-	film_end(&film);
-	return said;
+	return film_say(&film);
 }
 
 /* Hands are counted from the second look on: four looks are two gaps. */
@@ -301,8 +290,7 @@ TEST(another_load_of_the_module_counts_afresh)
 		film.lock.nr_ended = 100 + i * 50;
 		film_take_in(&film);
 	}
-	EXPECT_SAYS("", say_findings(film.w));
-	film_end(&film);
+	EXPECT_SAYS("", film_say(&film));
 }
 
 static double fact_of(const struct world *w, const char *name)

@@ -27,7 +27,6 @@ static char *say_visits(const struct visits *v)
 {
 	uint64_t now_ns = WORLD_NOW_NS + 4 * 250 * MS_NS, since_ns = now_ns - v->asked_ms * MS_NS;
 	struct film film;
-	char *said;
 
 	film_begin(&film);
 	for (uint32_t i = 0; i < 4; i++) {
@@ -37,19 +36,12 @@ static char *say_visits(const struct visits *v)
 				       "1 0 0x1000 %llu %u 0 0\n",
 				       (unsigned long long)since_ns, v->overtaken);
 
-		wait_of(w, 1)->gen = 11 + i;
-		wait_of(w, 1)->begin_ns = begin_ns;
+		film_wait(&film, 0, 1, 11 + i, begin_ns, GL_KIND_FUTEX);
 		wait_of(w, 1)->comes_back = !v->is_cond;
-		film_row(&film, 0, 1, 11 + i, begin_ns);
-		film.rows[0].kind = GL_KIND_FUTEX;
 		film.rows[0].res_addr = 0x1000;
-		film.episodes = text;
-		film_take_in(&film);
-		free(text);
+		film_take_in_with(&film, text);
 	}
-	said = say_findings(film.w);
-	film_end(&film);
-	return said;
+	return film_say(&film);
 }
 
 TEST(woken_in_vain_eight_times_is_starvation)
@@ -89,29 +81,22 @@ struct failures {
 static char *say_failures(const struct failures *f, uint32_t nr, uint64_t ms)
 {
 	struct film film;
-	char *said;
 
 	film_begin(&film);
 	for (uint32_t i = 0; i < nr; i++) {
-		struct world *w = film_next(&film, f->third ? "1>a~ 2>b~ 3 a=2 b=3" :
-							       "1>a~ 2>b~ 3 a=2 b=1", ms);
 		char *text = xasprintf("1 0 0x1000 5 0 %u %u\n2 0 0x2000 5 0 %u 0\n",
 				       5 + i * f->first, f->had_at && i >= f->had_at,
 				       5 + i * f->second);
 
+		film_next(&film, f->third ? "1>a~ 2>b~ 3 a=2 b=3" : "1>a~ 2>b~ 3 a=2 b=1", ms);
 		for (uint32_t tid = 1; tid < 3; tid++) {
-			wait_of(w, tid)->gen = 10 * i + tid;
-			film_row(&film, tid - 1, tid, 10 * i + tid, film.now_ns - MS_NS);
-			film.rows[tid - 1].kind = GL_KIND_FUTEX;
+			film_wait(&film, tid - 1, tid, 10 * i + tid, film.now_ns - MS_NS,
+				  GL_KIND_FUTEX);
 			film.rows[tid - 1].res_addr = 0x1000 * tid;
 		}
-		film.episodes = text;
-		film_take_in(&film);
-		free(text);
+		film_take_in_with(&film, text);
 	}
-	said = say_findings(film.w);
-	film_end(&film);
-	return said;
+	return film_say(&film);
 }
 
 #define CYCLE	"transient-cycle confirmed 1 2"
@@ -165,7 +150,6 @@ struct refusals {
 static char *say_refusals(const struct refusals *r, uint32_t nr)
 {
 	struct film film;
-	char *said;
 
 	film_begin(&film);
 	for (uint32_t i = 0; i < nr; i++) {
@@ -176,13 +160,9 @@ static char *say_refusals(const struct refusals *r, uint32_t nr)
 				       r->then && i >= r->then_at ? r->then : r->by);
 
 		film_next(&film, "1 2 3", 250);
-		film.episodes = text;
-		film_take_in(&film);
-		free(text);
+		film_take_in_with(&film, text);
 	}
-	said = say_findings(film.w);
-	film_end(&film);
-	return said;
+	return film_say(&film);
 }
 
 TEST(two_that_refuse_each_other_are_livelock)
@@ -231,12 +211,9 @@ TEST(two_circles_are_told_apart)
 				       "4 0 0x8000000000000004 5 0 %u 0 2\n", n, n, n, n);
 
 		film_next(&film, "1 2 3 4", 250);
-		film.episodes = text;
-		film_take_in(&film);
-		free(text);
+		film_take_in_with(&film, text);
 	}
-	EXPECT_SAYS("livelock likely 1 3; livelock likely 2 4", say_findings(film.w));
-	film_end(&film);
+	EXPECT_SAYS("livelock likely 1 3; livelock likely 2 4", film_say(&film));
 }
 
 /* --- lock-inversion --- */
@@ -256,14 +233,11 @@ static void take_in_twice(struct film *film, const char *text, bool runs)
 static char *say_film(const char *const *looks, bool runs)
 {
 	struct film film;
-	char *said;
 
 	film_begin(&film);
 	for (; *looks; looks++)
 		take_in_twice(&film, *looks, runs);
-	said = say_findings(film.w);
-	film_end(&film);
-	return said;
+	return film_say(&film);
 }
 
 #define EXPECT_FILM(expected, ...)	\
