@@ -93,15 +93,19 @@ static __always_inline bool is_over(const struct gl_slot *slot, const struct gl_
 	return !may_nest_in(slot->kind) || gl_wait_is_for(slot, res);
 }
 
-/*
- * Clear up before a new wait: a wait that it cannot be nested in is over, though
- * its end was missed. Were it kept, it would seem to be what the task sleeps in.
- * So is one for the same lock, and the oldest of too many.
- *
- * Return: true when the new wait only continues one that is there.
- */
-static __always_inline bool continues(struct gl_cpu *cpu, const struct gl_resource *res,
-				      u16 flags)
+/* Return: true, and noted, if @slot is of a wait whose next phase begins. */
+static __always_inline bool goes_on(struct gl_slot *slot, const struct gl_resource *res,
+				    u16 flags)
+{
+	if (!is_next_phase(slot, res, flags))
+		return false;
+	WRITE_ONCE(slot->flags, flags);
+	gl_event_inc(GL_EVENT_PHASES);
+	return true;
+}
+
+/* As continues(), for a task that is in some wait. */
+static noinline notrace bool clear_up(struct gl_cpu *cpu, const struct gl_resource *res, u16 flags)
 {
 	struct gl_slot *found[GL_TASK_SLOTS], *oldest = NULL;
 	u32 nr = gl_waittab_find(&gl_waits, gl_wait_me(), GL_SLOT_LIVE, found), live = 0, i;
@@ -109,11 +113,8 @@ static __always_inline bool continues(struct gl_cpu *cpu, const struct gl_resour
 	for (i = 0; i < nr; i++) {
 		struct gl_slot *slot = found[i];
 
-		if (is_next_phase(slot, res, flags)) {
-			WRITE_ONCE(slot->flags, flags);
-			gl_event_inc(GL_EVENT_PHASES);
+		if (goes_on(slot, res, flags))
 			return true;
-		}
 		if (is_over(slot, res)) {
 			gl_wait_drop(cpu, slot, GL_EVENT_LOST_END_MISSED);
 			continue;
@@ -125,6 +126,21 @@ static __always_inline bool continues(struct gl_cpu *cpu, const struct gl_resour
 	if (live >= GL_TASK_DEPTH)
 		gl_wait_drop(cpu, oldest, GL_EVENT_LOST_END_MISSED);
 	return false;
+}
+
+/*
+ * Clear up before a new wait: a wait that it cannot be nested in is over, though
+ * its end was missed. Were it kept, it would seem to be what the task sleeps in.
+ * So is one for the same lock, and the oldest of too many.
+ *
+ * Return: true when the new wait only continues one that is there.
+ */
+static __always_inline bool continues(struct gl_cpu *cpu, const struct gl_resource *res,
+				      u16 flags)
+{
+	struct gl_slot *first = gl_waittab_first(&gl_waits, gl_wait_me(), GL_SLOT_LIVE);
+
+	return first && (goes_on(first, res, flags) || clear_up(cpu, res, flags));
 }
 
 /* Return: true if the wait has a slot now that it did not have. */
@@ -197,7 +213,8 @@ notrace bool gl_wait_open(struct gl_cpu *cpu, const struct gl_resource *res, u16
  */
 notrace bool gl_wait_end(struct gl_cpu *cpu, u64 lock, int ret)
 {
-	struct gl_slot *found[GL_TASK_SLOTS], *ended = NULL;
+	/* Not zeroed, as the compiler would do for each wait: nr of them are set. */
+	struct gl_slot *found[GL_TASK_SLOTS] __uninitialized, *ended = NULL;
 	u32 nr = gl_waittab_find(&gl_waits, gl_wait_me(), GL_SLOT_LIVE, found), i;
 	u64 begin_ns;
 

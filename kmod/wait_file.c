@@ -30,7 +30,7 @@ notrace void gl_wait_begin_file(struct gl_cpu *cpu, const struct gl_resource *re
 /* A task is in one such wait at most: a new one drops what is left of another. */
 static __always_inline struct gl_slot *find_file(void)
 {
-	struct gl_slot *found[GL_TASK_SLOTS];
+	struct gl_slot *found[GL_TASK_SLOTS] __uninitialized;
 	u32 nr = gl_waittab_find(&gl_waits, gl_wait_me(), GL_SLOT_LIVE, found), i;
 
 	for (i = 0; i < nr; i++)

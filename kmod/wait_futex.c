@@ -22,7 +22,7 @@ static __always_inline bool is_futex(const struct gl_slot *slot)
 /* The futex wait of the current task in flight. */
 static __always_inline struct gl_slot *find_futex(void)
 {
-	struct gl_slot *found[GL_TASK_SLOTS];
+	struct gl_slot *found[GL_TASK_SLOTS] __uninitialized;
 	u32 nr = gl_waittab_find(&gl_waits, gl_wait_me(), GL_SLOT_LIVE, found), i;
 
 	for (i = 0; i < nr; i++)
@@ -33,7 +33,7 @@ static __always_inline struct gl_slot *find_futex(void)
 
 static __always_inline struct gl_slot *find_staged(u32 kind)
 {
-	struct gl_slot *found[GL_TASK_SLOTS];
+	struct gl_slot *found[GL_TASK_SLOTS] __uninitialized;
 	u32 nr = gl_waittab_find(&gl_waits, gl_wait_me(), GL_SLOT_STAGED, found), i;
 
 	for (i = 0; i < nr; i++)

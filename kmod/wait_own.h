@@ -72,6 +72,7 @@ static __always_inline void gl_wait_close(struct gl_cpu *cpu, struct gl_slot *sl
 	struct gl_ended ended = {
 		.res = gl_wait_resource(slot),
 		.begin_ns = slot->begin_ns,
+		.wait_ns = 0,
 		.owner_tid = slot->owner_tid,
 		.owner_tgid = slot->owner_tgid,
 		.ret = ret,
@@ -79,8 +80,7 @@ static __always_inline void gl_wait_close(struct gl_cpu *cpu, struct gl_slot *sl
 		.in_task = true,
 	};
 
-	if (gl_waittab_lock_own(&gl_waits, slot, gl_wait_me()))
-		gl_waittab_retire(&gl_waits, slot, gl_wait_me());
+	gl_waittab_retire_live(&gl_waits, slot, gl_wait_me());
 	gl_end(cpu, &ended);
 }
 

@@ -12,7 +12,8 @@
  * changed by its own task alone; a staged one may be stolen at any moment.
  *
  * A slot is locked by making its sequence number odd, in one attempt that
- * succeeds only if the slot is still what its taker has seen. Its key is set
+ * succeeds only if the slot is still what its taker has seen; for its live slot a
+ * task needs no attempt, as nobody else takes that. The key of a slot is set
  * before the slot is first locked, and cleared after the slot was made dead: so
  * the key of a slot that is not dead does not change while the number stays.
  */
@@ -95,15 +96,15 @@ static __always_inline u32 bucket_at(const struct gl_waittab *tab, u32 home, u32
 	return (home + n) & (tab->nr_buckets - 1);
 }
 
-/* Is a slot in this phase, and under this key? */
+/* Is a slot under this key, and in this phase? */
 static __always_inline bool is_slot_of(const struct gl_slot *slot, const atomic64_t *key,
 				       u64 task, u8 phase)
 {
-	if (READ_ONCE(slot->phase) != phase)
+	if ((u64)atomic64_read(key) != task || READ_ONCE(slot->phase) != phase)
 		return false;
 	/*
-	 * The key after the phase: a slot that was stolen from the task and is
-	 * now live for another one has lost the task's key before.
+	 * The key again, after the phase: a slot that was stolen from the task and
+	 * is now live for another one has lost the task's key before.
 	 */
 	smp_rmb();
 	return (u64)atomic64_read(key) == task;
@@ -132,22 +133,49 @@ notrace u32 gl_waittab_find(struct gl_waittab *tab, u64 task, u8 phase,
 		struct gl_bucket *bucket = &tab->buckets[b];
 		struct gl_slot *slot = &tab->slots[b * GL_BUCKET_SLOTS];
 
-		/* Twice for each sleeping wait: a loop would be a tenth of its cost. */
+		/* Once for each sleeping wait: a loop would be a twentieth of its cost. */
 #pragma GCC unroll 7
-		for (i = 0; i < GL_BUCKET_SLOTS; i++) {
-			if ((u64)atomic64_read(&bucket->task[i]) != task ||
-			    !is_slot_of(&slot[i], &bucket->task[i], task, phase))
-				continue;
-			if (nr < GL_TASK_SLOTS)
+		for (i = 0; i < GL_BUCKET_SLOTS; i++)
+			if (is_slot_of(&slot[i], &bucket->task[i], task, phase) &&
+			    nr < GL_TASK_SLOTS)
 				found[nr++] = &slot[i];
-		}
 		if (!n && !atomic64_read(&bucket->nr_spilled))
 			break;
 	}
 	return nr;
 }
 
-static __always_inline void fill_waiter(struct gl_slot *slot, const struct gl_waiter *who)
+/**
+ * gl_waittab_first() - find the first of the slots that gl_waittab_find() would find
+ * @tab: the table
+ * @task: key
+ * @phase: as there
+ *
+ * Context: as gl_waittab_find().
+ *
+ * Return: the slot, or NULL: there is none.
+ */
+notrace struct gl_slot *gl_waittab_first(struct gl_waittab *tab, u64 task, u8 phase)
+{
+	u32 home = home_of(tab, task), n, i;
+
+	for (n = 0; n < tab->window; n++) {
+		u32 b = bucket_at(tab, home, n);
+		struct gl_bucket *bucket = &tab->buckets[b];
+		struct gl_slot *slot = &tab->slots[b * GL_BUCKET_SLOTS];
+
+#pragma GCC unroll 7
+		for (i = 0; i < GL_BUCKET_SLOTS; i++)
+			if (is_slot_of(&slot[i], &bucket->task[i], task, phase))
+				return &slot[i];
+		if (!n && !atomic64_read(&bucket->nr_spilled))
+			break;
+	}
+	return NULL;
+}
+
+static __always_inline void fill_waiter(struct gl_slot *slot, const struct gl_waiter *who,
+					bool spilled)
 {
 	slot->lock = 0;
 	slot->space = 0;
@@ -161,6 +189,7 @@ static __always_inline void fill_waiter(struct gl_slot *slot, const struct gl_wa
 	slot->phase = GL_SLOT_DEAD;
 	slot->flags = 0;
 	slot->beside = false;
+	slot->spilled = spilled;
 }
 
 static __always_inline atomic64_t *key_of(struct gl_waittab *tab, const struct gl_slot *slot)
@@ -233,11 +262,25 @@ notrace struct gl_slot *gl_waittab_claim(struct gl_waittab *tab,
 			atomic64_inc_return(&slot->seq);
 			if (n)
 				atomic64_inc(&tab->buckets[home].nr_spilled);
-			fill_waiter(slot, who);
+			fill_waiter(slot, who, n);
 			return slot;
 		}
 	}
 	return NULL;
+}
+
+/* Publish a dead slot, and then that its place is free. */
+static __always_inline void free_place(struct gl_waittab *tab, struct gl_slot *slot, u64 task)
+{
+	u32 idx = slot - tab->slots, b = idx / GL_BUCKET_SLOTS;
+	bool spilled = slot->spilled;
+
+	slot->phase = GL_SLOT_DEAD;
+	gl_slot_unlock(slot);
+	if (unlikely(spilled))
+		atomic64_dec(&tab->buckets[home_of(tab, task)].nr_spilled);
+	/* Release: who claims next must find the slot dead and unlocked. */
+	atomic64_set_release(&tab->buckets[b].task[idx - b * GL_BUCKET_SLOTS], 0);
 }
 
 /**
@@ -250,15 +293,26 @@ notrace struct gl_slot *gl_waittab_claim(struct gl_waittab *tab,
  */
 notrace void gl_waittab_retire(struct gl_waittab *tab, struct gl_slot *slot, u64 task)
 {
-	u32 idx = slot - tab->slots, b = idx / GL_BUCKET_SLOTS;
-	u32 home = home_of(tab, task);
+	free_place(tab, slot, task);
+}
 
-	slot->phase = GL_SLOT_DEAD;
-	gl_slot_unlock(slot);
-	if (b != home)
-		atomic64_dec(&tab->buckets[home].nr_spilled);
-	/* Release: who claims next must find the slot dead and unlocked. */
-	atomic64_set_release(&tab->buckets[b].task[idx % GL_BUCKET_SLOTS], 0);
+/**
+ * gl_waittab_retire_live() - give back a live slot that is not locked
+ * @tab: the table
+ * @slot: slot that gl_waittab_find() found for @task, live
+ * @task: its key
+ *
+ * Nobody else locks a live slot: its number is made odd without an attempt that
+ * could fail.
+ *
+ * Context: as gl_waittab_find().
+ */
+notrace void gl_waittab_retire_live(struct gl_waittab *tab, struct gl_slot *slot, u64 task)
+{
+	atomic64_set(&slot->seq, atomic64_read(&slot->seq) + 1);
+	/* Odd before the slot changes; pairs with gl_waittab_is_unchanged(). */
+	smp_wmb();
+	free_place(tab, slot, task);
 }
 
 /*

@@ -56,6 +56,8 @@ struct gl_slot {
 	u16 flags;
 	/** @beside: staged: what the same call stages next leaves it alone */
 	bool beside;
+	/** @spilled: it lies in a later bucket than its task's home */
+	bool spilled;
 } __aligned(64);
 
 /**
@@ -108,12 +110,14 @@ u64 gl_waittab_bytes(const struct gl_waittab *tab);
 
 u32 gl_waittab_find(struct gl_waittab *tab, u64 task, u8 phase,
 		    struct gl_slot *found[GL_TASK_SLOTS]);
+struct gl_slot *gl_waittab_first(struct gl_waittab *tab, u64 task, u8 phase);
 bool gl_waittab_lock_own(struct gl_waittab *tab, struct gl_slot *slot, u64 task);
 struct gl_slot *gl_waittab_claim(struct gl_waittab *tab,
 				 const struct gl_waiter *who);
 struct gl_slot *gl_waittab_steal(struct gl_waittab *tab,
 				 const struct gl_waiter *who);
 void gl_waittab_retire(struct gl_waittab *tab, struct gl_slot *slot, u64 task);
+void gl_waittab_retire_live(struct gl_waittab *tab, struct gl_slot *slot, u64 task);
 bool gl_waittab_read(const struct gl_waittab *tab, u32 idx,
 		     struct gl_slot *copy, u64 *task_ret);
 bool gl_waittab_is_unchanged(const struct gl_waittab *tab, u32 idx, u64 seq);

@@ -109,6 +109,9 @@ TEST_F(table, claimed_is_found_by_its_task_alone)
 	ASSERT_NE(NULL, slot);
 	ASSERT_EQ(1, find(&self->tab, 1, GL_SLOT_LIVE, &found));
 	EXPECT_EQ(slot, found);
+	EXPECT_EQ(slot, gl_waittab_first(&self->tab, waiter(1).task, GL_SLOT_LIVE));
+	EXPECT_EQ(NULL, gl_waittab_first(&self->tab, waiter(1).task, GL_SLOT_STAGED));
+	EXPECT_EQ(NULL, gl_waittab_first(&self->tab, waiter(2).task, GL_SLOT_LIVE));
 	EXPECT_EQ(0, find(&self->tab, 1, GL_SLOT_STAGED, &found));
 	EXPECT_EQ(0, find(&self->tab, 2, GL_SLOT_LIVE, &found));
 	EXPECT_FALSE(gl_waittab_lock_own(&self->tab, slot, waiter(2).task));
@@ -131,7 +134,9 @@ TEST_F(table, all_places_can_be_claimed)
 	for (u64 n = 1; n <= self->tab.nr_slots; n++) {
 		ASSERT_EQ(1, find(&self->tab, n, GL_SLOT_LIVE, &slot));
 		EXPECT_TRUE(is_of(slot, n));
-		ASSERT_TRUE(retire(&self->tab, slot, n));
+		EXPECT_EQ(slot, gl_waittab_first(&self->tab, waiter(n).task, GL_SLOT_LIVE));
+		gl_waittab_retire_live(&self->tab, slot, waiter(n).task);
+		EXPECT_EQ(NULL, gl_waittab_first(&self->tab, waiter(n).task, GL_SLOT_LIVE));
 	}
 	EXPECT_EQ(0, nr_keys(&self->tab, &self->spilled));
 	EXPECT_EQ(0, self->spilled);
@@ -172,6 +177,12 @@ TEST_F(table, changed_slot_is_told_from_one_that_stays)
 	/* The same task, the same place, the same wait: another generation. */
 	ASSERT_EQ(slot, claim(&self->tab, 1, GL_SLOT_LIVE));
 	EXPECT_TRUE(gl_waittab_read(&self->tab, idx, &copy, &task));
+	EXPECT_FALSE(gl_waittab_is_unchanged(&self->tab, idx, seq));
+	seq = atomic64_read(&copy.seq);
+	gl_waittab_retire_live(&self->tab, slot, waiter(1).task);
+	EXPECT_FALSE(gl_waittab_is_unchanged(&self->tab, idx, seq));
+	EXPECT_FALSE(gl_waittab_read(&self->tab, idx, &copy, &task));
+	ASSERT_EQ(slot, claim(&self->tab, 1, GL_SLOT_LIVE));
 	EXPECT_FALSE(gl_waittab_is_unchanged(&self->tab, idx, seq));
 }
 
@@ -249,8 +260,8 @@ static void end(struct crowd *c, u64 n)
 		return;
 	if (!is_of(slot, n))
 		count(&c->nr_foreign);
-	if (retire(&c->tab, slot, n))
-		count(&c->nr_ended);
+	gl_waittab_retire_live(&c->tab, slot, waiter(n).task);
+	count(&c->nr_ended);
 }
 
 static void *play(void *arg)

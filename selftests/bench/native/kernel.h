@@ -29,6 +29,8 @@ typedef u64 __u64;
 typedef s32 __s32;
 
 #define notrace
+#define noinline		__attribute__((noinline))
+#define __uninitialized		__attribute__((uninitialized))
 #define __percpu
 #define ARRAY_SIZE(x)		(sizeof(x) / sizeof((x)[0]))
 #define likely(x)		__builtin_expect(!!(x), 1)

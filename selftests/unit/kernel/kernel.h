@@ -39,6 +39,8 @@ void kernel_step(void);
 #define READ_ONCE(x)	(kernel_step(), __atomic_load_n(&(x), __ATOMIC_RELAXED))
 /* Orders reads, and more than the kernel promises. */
 #define smp_rmb()	__atomic_thread_fence(__ATOMIC_ACQUIRE)
+/* Orders writes, and more than that. */
+#define smp_wmb()	__atomic_thread_fence(__ATOMIC_RELEASE)
 
 /** struct atomic64 - what the kernel calls atomic64_t */
 struct atomic64 {
