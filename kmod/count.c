@@ -61,11 +61,47 @@ static __always_inline u64 find_tag(u64 tags, u8 tag)
 	return (differ - repeat(0x01)) & ~differ & repeat(0x80);
 }
 
-/* Take a free row of a group for a lock, or the one that an interrupt took for it. */
-static __always_inline struct gl_row *claim_row(struct gl_cpu *cpu, u32 first, u64 free,
-						const struct gl_resource *res, u64 key, u8 tag)
+/* The n-th group of rows that a key with this hash may lie in: its first row. */
+static __always_inline u32 group_at(u32 hash, u32 n)
 {
-	for (; free; free &= free - 1) {
+	return ((hash ^ n) * GL_WORD_TAGS) & (gl_nr_rows - 1);
+}
+
+static __always_inline u64 tags_of(const struct gl_cpu *cpu, u32 first)
+{
+	return le64_to_cpu(READ_ONCE(*(__le64 *)&cpu->tag[first]));
+}
+
+static __always_inline u8 tag_for(u32 hash)
+{
+	return (hash >> 24) ?: 1;
+}
+
+/* The row of a key in a group with these tags; NULL: it is not there. */
+static __always_inline struct gl_row *row_in(struct gl_cpu *cpu, u32 first, u64 tags, u8 tag,
+					     u64 key, u64 space)
+{
+	u64 hits;
+
+	for (hits = find_tag(tags, tag); hits; hits &= hits - 1) {
+		struct gl_row *row = &cpu->row[first + __ffs64(hits) / 8];
+
+		if (row_matches(row, key, space))
+			return row;
+	}
+	return NULL;
+}
+
+/*
+ * Take a free row of a group for a lock, or the one that an interrupt took for it
+ * after @tags were read.
+ */
+static __always_inline struct gl_row *claim_row(struct gl_cpu *cpu, u32 first, u64 tags, u8 tag,
+						u64 key, u64 space)
+{
+	u64 free;
+
+	for (free = find_tag(tags, 0); free; free &= free - 1) {
 		u32 n = first + __ffs64(free) / 8;
 		struct gl_row *row = &cpu->row[n];
 
@@ -74,14 +110,32 @@ static __always_inline struct gl_row *claim_row(struct gl_cpu *cpu, u32 first, u
 			 * Only futexes and file locks have a space, and only
 			 * tasks wait for those: no interrupt looks for this key.
 			 */
-			row->space = res->space;
+			row->space = space;
 			WRITE_ONCE(cpu->tag[n], tag);
 			return row;
 		}
-		if (row_matches(row, key, res->space))
+		if (row_matches(row, key, space))
 			return row;
 	}
 	return NULL;
+}
+
+/* As find_row(), of a lock that has no row in its first group, of these tags. */
+static noinline notrace struct gl_row *find_further(struct gl_cpu *cpu, u32 hash, u64 tags,
+						    u64 key, u64 space)
+{
+	u8 tag = tag_for(hash);
+	struct gl_row *row = claim_row(cpu, group_at(hash, 0), tags, tag, key, space);
+	u32 n;
+
+	for (n = 1; n < GL_TAG_WORDS && !row; n++) {
+		u32 first = group_at(hash, n);
+
+		tags = tags_of(cpu, first);
+		row = row_in(cpu, first, tags, tag, key, space) ?:
+		      claim_row(cpu, first, tags, tag, key, space);
+	}
+	return row;
 }
 
 /*
@@ -93,25 +147,11 @@ static __always_inline struct gl_row *find_row(struct gl_cpu *cpu,
 					       const struct gl_resource *res)
 {
 	u64 key = gl_row_key(res->kind, res->lock);
-	u32 hash = hash_64(key ^ res->space, 32);
-	u8 tag = (hash >> 24) ?: 1;
-	u32 n;
+	u32 hash = hash_64(key ^ res->space, 32), first = group_at(hash, 0);
+	u64 tags = tags_of(cpu, first);
 
-	for (n = 0; n < GL_TAG_WORDS; n++) {
-		u32 first = ((hash ^ n) * GL_WORD_TAGS) & (gl_nr_rows - 1);
-		u64 tags = le64_to_cpu(READ_ONCE(*(__le64 *)&cpu->tag[first])), hits;
-		struct gl_row *row;
-
-		for (hits = find_tag(tags, tag); hits; hits &= hits - 1) {
-			row = &cpu->row[first + __ffs64(hits) / 8];
-			if (row_matches(row, key, res->space))
-				return row;
-		}
-		row = claim_row(cpu, first, find_tag(tags, 0), res, key, tag);
-		if (row)
-			return row;
-	}
-	return NULL;
+	return row_in(cpu, first, tags, tag_for(hash), key, res->space) ?:
+	       find_further(cpu, hash, tags, key, res->space);
 }
 
 static __always_inline void apply(struct gl_sums *sums, const struct change *c)
