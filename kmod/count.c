@@ -27,6 +27,7 @@
 #include <linux/stop_machine.h>
 
 #include "event.h"
+#include "form.h"
 #include "group.h"
 
 static_assert(GL_EVENT_FAILED_TIMEOUT == GL_EVENT_FAILED_SIGNAL + GL_FAILED_TIMEOUT &&
@@ -95,9 +96,11 @@ static __always_inline struct gl_row *row_in(struct gl_cpu *cpu, u32 first, u64 
 /*
  * Take a free row of a group for a lock, or the one that an interrupt took for it
  * after @tags were read.
+ * @waits: the current task is in the wait that the row is taken for
  */
 static __always_inline struct gl_row *claim_row(struct gl_cpu *cpu, u32 first, u64 tags, u8 tag,
-						u64 key, u64 space)
+						const struct gl_resource *res, u64 key,
+						bool waits)
 {
 	u64 free;
 
@@ -110,11 +113,13 @@ static __always_inline struct gl_row *claim_row(struct gl_cpu *cpu, u32 first, u
 			 * Only futexes and file locks have a space, and only
 			 * tasks wait for those: no interrupt looks for this key.
 			 */
-			row->space = space;
+			row->space = res->space;
 			WRITE_ONCE(cpu->tag[n], tag);
+			if (waits)
+				WRITE_ONCE(row->form, gl_form_of_waiter(res->kind));
 			return row;
 		}
-		if (row_matches(row, key, space))
+		if (row_matches(row, key, res->space))
 			return row;
 	}
 	return NULL;
@@ -122,18 +127,19 @@ static __always_inline struct gl_row *claim_row(struct gl_cpu *cpu, u32 first, u
 
 /* As find_row(), of a lock that has no row in its first group, of these tags. */
 static noinline notrace struct gl_row *find_further(struct gl_cpu *cpu, u32 hash, u64 tags,
-						    u64 key, u64 space)
+						    const struct gl_resource *res, u64 key,
+						    bool waits)
 {
 	u8 tag = tag_for(hash);
-	struct gl_row *row = claim_row(cpu, group_at(hash, 0), tags, tag, key, space);
+	struct gl_row *row = claim_row(cpu, group_at(hash, 0), tags, tag, res, key, waits);
 	u32 n;
 
 	for (n = 1; n < GL_TAG_WORDS && !row; n++) {
 		u32 first = group_at(hash, n);
 
 		tags = tags_of(cpu, first);
-		row = row_in(cpu, first, tags, tag, key, space) ?:
-		      claim_row(cpu, first, tags, tag, key, space);
+		row = row_in(cpu, first, tags, tag, key, res->space) ?:
+		      claim_row(cpu, first, tags, tag, res, key, waits);
 	}
 	return row;
 }
@@ -144,14 +150,14 @@ static noinline notrace struct gl_row *find_further(struct gl_cpu *cpu, u32 hash
  * one without a look at its rows, so that more locks than rows cost no more.
  */
 static __always_inline struct gl_row *find_row(struct gl_cpu *cpu,
-					       const struct gl_resource *res)
+					       const struct gl_resource *res, bool waits)
 {
 	u64 key = gl_row_key(res->kind, res->lock);
 	u32 hash = hash_64(key ^ res->space, 32), first = group_at(hash, 0);
 	u64 tags = tags_of(cpu, first);
 
 	return row_in(cpu, first, tags, tag_for(hash), key, res->space) ?:
-	       find_further(cpu, hash, tags, key, res->space);
+	       find_further(cpu, hash, tags, res, key, waits);
 }
 
 static __always_inline void apply(struct gl_sums *sums, const struct change *c)
@@ -251,7 +257,7 @@ static __always_inline void count(struct gl_cpu *cpu, const struct gl_resource *
 				  const struct change *c)
 {
 	struct gl_total *total = &cpu->total[res->kind];
-	struct gl_row *row = find_row(cpu, res);
+	struct gl_row *row = find_row(cpu, res, !c->lost);
 
 	apply(&total->sums, c);
 	apply(row ? &row->sums : &total->other, c);
@@ -343,6 +349,7 @@ static void reset_row(struct gl_cpu *cpu, u32 n)
 	local_add(local_xchg(&row->sums.begun, 0), &cpu->total[kind].other.begun);
 	row->hist = 0;
 	row->failing = 0;
+	row->form = GL_FORM_UNKNOWN;
 	cpu->tag[n] = 0;
 	row->space = 0;
 	row->tgid = 0;

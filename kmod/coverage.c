@@ -8,6 +8,7 @@
  */
 #include "coverage.h"
 
+#include <linux/bits.h>
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
@@ -23,6 +24,7 @@
 
 #include "compat.h"
 #include "cpu.h"
+#include "form.h"
 #include "probe.h"
 #include "uapi/gridlock.h"
 
@@ -158,6 +160,31 @@ static void show(struct seq_file *m, u32 kind, const char *text)
 	seq_printf(m, "%-12s %s\n", kind_names[kind], text);
 }
 
+static void show_names(struct seq_file *m, const char *head, u32 forms)
+{
+	u32 form;
+
+	if (forms)
+		seq_puts(m, head);
+	for (form = 0; form < GL_NR_FORMS; form++)
+		if (forms & BIT(form))
+			seq_printf(m, " %s", gl_form_name(form));
+}
+
+/* A kind of several forms: which of them the rows of locks tell. */
+static void show_forms(struct seq_file *m, u32 kind, const char *text, u32 forms)
+{
+	u32 told = 0, form;
+
+	for (form = 0; form < GL_NR_FORMS; form++)
+		if (gl_form_is_told(form))
+			told |= forms & BIT(form);
+	seq_printf(m, "%-12s %s", kind_names[kind], text);
+	show_names(m, "; form tells", told);
+	show_names(m, "; form does not tell", forms & ~told);
+	seq_putc(m, '\n');
+}
+
 static const char *spin_coverage(void)
 {
 	if (spin_trial == SPIN_UNSEEN)
@@ -169,14 +196,21 @@ static const char *spin_coverage(void)
 
 static void show_rt(struct seq_file *m)
 {
+	u32 rwlocks = BIT(GL_FORM_RWLOCK) | BIT(GL_FORM_RWSEM);
+
 	show(m, GL_KIND_RWLOCK_R, "none: counted as rwlock-rt:R on PREEMPT_RT");
 	show(m, GL_KIND_RWLOCK_W, "none: counted as rwlock-rt:W on PREEMPT_RT");
 	show(m, GL_KIND_RWSEM_R, "none: counted as rwlock-rt:R on PREEMPT_RT");
 	show(m, GL_KIND_RWSEM_W, "none: counted as rwlock-rt:W on PREEMPT_RT");
 	show(m, GL_KIND_MUTEX, "none: counted as rtmutex on PREEMPT_RT");
-	show(m, GL_KIND_RTMUTEX, "exact: spinlock_t, mutex, ww_mutex, rtmutex and that in rwlock-rt are one kind");
-	show(m, GL_KIND_RWLOCK_RT_R, "exact: rwlock_t and rw_semaphore are one kind on PREEMPT_RT");
-	show(m, GL_KIND_RWLOCK_RT_W, "lower-bound: behind a writer it waits for the rtmutex inside");
+	show_forms(m, GL_KIND_RTMUTEX,
+		   "exact: all that sleeps on an rt_mutex is one kind; mutex and rt_mutex have no form if asked for by a jump or a pointer",
+		   rwlocks | BIT(GL_FORM_SPINLOCK) | BIT(GL_FORM_MUTEX) | BIT(GL_FORM_WW_MUTEX) |
+		   BIT(GL_FORM_RT_MUTEX));
+	show_forms(m, GL_KIND_RWLOCK_RT_R, "exact: rwlock_t and rw_semaphore are one kind", rwlocks);
+	show_forms(m, GL_KIND_RWLOCK_RT_W,
+		   "lower-bound: behind a writer it waits for the rtmutex inside",
+		   rwlocks);
 }
 
 static void show_no_rt(struct seq_file *m)
@@ -186,9 +220,10 @@ static void show_no_rt(struct seq_file *m)
 	show(m, GL_KIND_RWSEM_R, "lower-bound: a reader that steals the lock passes no tracepoint");
 	show(m, GL_KIND_RWSEM_W, "lower-bound: a writer that gets the lock by spinning passes no tracepoint");
 	/* With lockdep a mutex has no fast path: each call passes the tracepoints. */
-	show(m, GL_KIND_MUTEX, IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC) ?
-	     "exact: every call counts, contended or not; ww_mutexes are among them" :
-	     "exact: ww_mutexes are among them");
+	show_forms(m, GL_KIND_MUTEX, IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC) ?
+		   "exact: every call counts, contended or not; ww_mutexes are among them" :
+		   "exact: ww_mutexes are among them",
+		   BIT(GL_FORM_MUTEX) | BIT(GL_FORM_WW_MUTEX));
 	show(m, GL_KIND_RTMUTEX, "exact");
 	show(m, GL_KIND_RWLOCK_RT_R, "none: only on PREEMPT_RT");
 	show(m, GL_KIND_RWLOCK_RT_W, "none: only on PREEMPT_RT");

@@ -7,6 +7,8 @@
 #define _GL_CPU_H
 
 #include <asm/local.h>
+#include <linux/build_bug.h>
+#include <linux/limits.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -54,12 +56,16 @@ struct gl_row {
 	/** @tgid: with a space: the process whose wait was counted here last; else 0 */
 	s32 tgid;
 	/** @hist: number of its histogram + 1; 0: none, it is not hot */
-	u16 hist;
+	u8 hist;
 	/** @failing: number of its failures + 1; 0: none, no wait failed */
-	u16 failing;
+	u8 failing;
+	/** @form: enum gl_form, as found when the row was taken; a reset clears it */
+	u8 form;
 	/** @sums: its counters */
 	struct gl_sums sums;
 };
+
+static_assert(GL_NR_HISTS <= U8_MAX && GL_NR_FAILING <= U8_MAX && GL_NR_FORMS <= U8_MAX);
 
 /**
  * struct gl_hist - closed waits by log2 of their length in ns, on one CPU

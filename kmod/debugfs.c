@@ -26,6 +26,7 @@
 #include "cpu.h"
 #include "episode.h"
 #include "event.h"
+#include "form.h"
 #include "probe.h"
 #include "snapshot.h"
 #include "wait.h"
@@ -192,7 +193,7 @@ static int show_lock_row(struct seq_file *m, void *row)
 
 	if (row == SEQ_START_TOKEN) {
 		seq_puts(m, "kind lock begun ended failed lost total_ns min_ns avg_ns max_ns");
-		seq_puts(m, " signal timeout deadlock\n");
+		seq_puts(m, " signal timeout deadlock form\n");
 		return 0;
 	}
 	if (rec->row != GL_ROW_LOCK && !rec->nr_begun && !rec->nr_ended)
@@ -208,8 +209,9 @@ static int show_lock_row(struct seq_file *m, void *row)
 	seq_printf(m, " %llu %llu %llu %llu %llu %llu %llu %llu", rec->nr_begun, rec->nr_ended,
 		   rec->nr_failed, rec->nr_lost, rec->total_ns, rec->min_ns,
 		   div64_u64(rec->total_ns, ended), rec->max_ns);
-	seq_printf(m, " %llu %llu %llu\n", rec->nr_failed_by[GL_FAILED_SIGNAL],
+	seq_printf(m, " %llu %llu %llu", rec->nr_failed_by[GL_FAILED_SIGNAL],
 		   rec->nr_failed_by[GL_FAILED_TIMEOUT], rec->nr_failed_by[GL_FAILED_DEADLOCK]);
+	seq_printf(m, " %s\n", rec->form == GL_FORM_UNKNOWN ? "-" : gl_form_name(rec->form));
 	return 0;
 }
 

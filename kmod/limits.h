@@ -99,6 +99,22 @@
 /* Merged groups that one snapshot shows: 8 MB of records, and a quarter spare. */
 #define GL_MAX_GROUP_RECORDS	16384
 
+/*
+ * The functions that tell forms, and how far they are looked for on both sides of one of
+ * them. On the four kernels they are 22 to 24, and lie within 22 KiB; code that KASAN
+ * checks is some times as long.
+ */
+#define GL_FORM_FUNCTIONS	64
+#define GL_FORM_REACH		((IS_ENABLED(CONFIG_KASAN) ? 192U : 48U) << 10)
+
+/*
+ * Frames saved to tell a form: at most seven of our own, two of the tracepoint, and
+ * three of the lock and its caller. The function that tells is one of the first four
+ * that are not ours.
+ */
+#define GL_FORM_FRAMES		14
+#define GL_FORM_NEAR		4
+
 /* Frames of a sleeper's stack that are searched for its slow path. */
 #define GL_STACK_DEPTH		24
 

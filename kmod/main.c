@@ -18,6 +18,7 @@
 #include "cpu.h"
 #include "debugfs.h"
 #include "episode.h"
+#include "form.h"
 #include "group.h"
 #include "limits.h"
 #include "probe.h"
@@ -148,6 +149,7 @@ static int __init start(void)
 	int err;
 
 	gl_group_switch();
+	gl_form_init();
 	err = gl_probes_attach();
 	if (err)
 		return err;

@@ -74,6 +74,13 @@ static void add_failures(struct gl_lock_record *rec, const struct gl_failures *f
 		rec->nr_failed_by[n] += local_read(&failures->nr[n]);
 }
 
+/* The row of each CPU was told by itself. */
+static void add_form(struct gl_lock_record *rec, u32 form)
+{
+	if (form != GL_FORM_UNKNOWN && rec->form != form)
+		rec->form = rec->form == GL_FORM_UNKNOWN ? form : GL_FORM_SEVERAL;
+}
+
 static void add_total(struct gl_snapshot *snap, const struct gl_cpu *cpu, bool begins)
 {
 	struct gl_lock_record *rec = (void *)snap->records;
@@ -149,6 +156,7 @@ static void add_rows(struct merge *m, const struct gl_cpu *cpu)
 		add_sums(rec, &row->sums, m->reading_begins);
 		if (m->reading_begins)
 			continue;
+		add_form(rec, READ_ONCE(row->form));
 		n = READ_ONCE(row->hist);
 		if (n)
 			add_hist(rec, &cpu->hist[n - 1]);

@@ -69,6 +69,28 @@ enum gl_kind {
 	GL_NR_COUNTED_KINDS = GL_KIND_SYSV_SEM,
 };
 
+/* clang-format off */
+/*
+ * The kernel's types of locks, where several share a kind: what a lock is, as far as
+ * its first waiter's stack told. SEVERAL: its memory was one, and then another.
+ */
+#define GL_FORM_LIST(F)				\
+	F(UNKNOWN,	"unknown")		\
+	F(SPINLOCK,	"spinlock_t")		\
+	F(MUTEX,	"mutex")		\
+	F(WW_MUTEX,	"ww_mutex")		\
+	F(RT_MUTEX,	"rt_mutex")		\
+	F(RWLOCK,	"rwlock_t")		\
+	F(RWSEM,	"rw_semaphore")		\
+	F(SEVERAL,	"several")
+/* clang-format on */
+
+#define GL_FORM_ENUM(name, string)	GL_FORM_##name,
+enum gl_form {
+	GL_FORM_LIST(GL_FORM_ENUM)
+	GL_NR_FORMS,
+};
+
 /* What a file's records are (gl_header.record_type). */
 #define GL_RECORD_WAIT		1
 #define GL_RECORD_LOCK		2
@@ -282,6 +304,14 @@ struct gl_lock_record {
 	 * locks that fail on a CPU where too many did before (GL_NR_FAILING)
 	 */
 	__u64 nr_failed_by[GL_NR_FAILURES];
+	/**
+	 * @form: enum gl_form: of a LOCK row on PREEMPT_RT of kind rtmutex and
+	 * rwlock-rt:*, elsewhere of kind mutex; UNKNOWN of others, and where the
+	 * stack does not tell. Found once: memory that becomes another lock keeps it
+	 */
+	__u32 form;
+	/** @__reserved: zero */
+	__u32 __reserved;
 };
 
 #define GL_STACK_LEN	376

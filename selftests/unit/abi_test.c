@@ -27,7 +27,7 @@
 	X(res_id, 0) X(res_addr, 8) X(space_id, 16) X(nr_begun, 24) X(nr_ended, 32)        \
 	X(nr_failed, 40) X(nr_lost, 48) X(total_ns, 56) X(min_ns, 64) X(max_ns, 72)        \
 	X(row, 80) X(kind, 84) X(flags, 88) X(tgid, 92) X(hist, 96) X(name, 416)          \
-	X(nr_failed_by, 480)
+	X(nr_failed_by, 480) X(form, 504) X(__reserved, 508)
 
 #define GROUP_FIELDS(X)                                                                   \
 	X(nr_ended, 0) X(nr_failed, 8) X(total_ns, 16) X(max_ns, 24) X(start_ns, 32)       \
@@ -72,8 +72,8 @@ TEST(lock_fields_stay_where_they_are)
 	sum += sizeof(r.field);
 	LOCK_FIELDS(CHECK)
 #undef CHECK
-	EXPECT_EQ(504, sizeof(r));
-	EXPECT_EQ(504, sum);
+	EXPECT_EQ(512, sizeof(r));
+	EXPECT_EQ(512, sum);
 }
 
 TEST(group_fields_stay_where_they_are)
@@ -111,6 +111,15 @@ TEST(kinds_keep_their_numbers)
 	EXPECT_EQ(19, GL_KIND_SYSV_SEM);
 	EXPECT_EQ(19, GL_NR_COUNTED_KINDS);
 	EXPECT_EQ(34, GL_KIND_USERFAULT);
+}
+
+TEST(forms_keep_their_numbers)
+{
+	EXPECT_EQ(0, GL_FORM_UNKNOWN);
+	EXPECT_EQ(1, GL_FORM_SPINLOCK);
+	EXPECT_EQ(3, GL_FORM_WW_MUTEX);
+	EXPECT_EQ(6, GL_FORM_RWSEM);
+	EXPECT_EQ(7, GL_FORM_SEVERAL);
 }
 
 TEST(flags_and_states_keep_their_numbers)

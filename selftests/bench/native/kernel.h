@@ -28,6 +28,7 @@ typedef u32 __u32;
 typedef u64 __u64;
 typedef s32 __s32;
 
+#define U8_MAX			0xff
 #define notrace
 #define noinline		__attribute__((noinline))
 #define __uninitialized		__attribute__((uninitialized))

@@ -18,6 +18,7 @@
 #include "../../../kmod/ended.h"
 #include "../../../kmod/episode.h"
 #include "../../../kmod/event.h"
+#include "../../../kmod/form.h"
 #include "../../../kmod/group.h"
 #include "../../../kmod/owner.h"
 #include "../../../kmod/spin.h"
@@ -48,6 +49,11 @@ void gl_owner_peek(u32 kind, u64 lock, s32 *tid, s32 *tgid)
 
 void gl_episode_backed_off(u64 lock, s32 owner_tid)
 {
+}
+
+u8 gl_form_of_waiter(u32 kind)
+{
+	return GL_FORM_UNKNOWN;
 }
 
 void gl_group_end(struct gl_cpu *cpu, const struct gl_ended *ended)
