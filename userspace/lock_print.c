@@ -18,15 +18,17 @@ struct columns {
 	const char *label;
 	/** @in_flight: waits are counted when they begin, and have a shortest one */
 	bool in_flight;
+	/** @form: a row is one lock, which may have a form */
+	bool form;
 };
 
 static const struct columns columns[] = {
-	[ROWS_BY_LOCK] = { "locks", "type", "lock", true },
-	[ROWS_BY_KIND] = { "locks", "type", "lock", true },
-	[ROWS_BY_TASK] = { "threads", "pid", "comm", false },
-	[ROWS_BY_OWNER] = { "owners", "pid", "owner", false },
-	[ROWS_BY_CGROUP] = { "cgroups", NULL, "cgroup", false },
-	[ROWS_BY_CALLER] = { "callers", "type", "caller", false },
+	[ROWS_BY_LOCK] = { "locks", "type", "lock", true, true },
+	[ROWS_BY_KIND] = { "locks", "type", "lock", true, false },
+	[ROWS_BY_TASK] = { "threads", "pid", "comm", false, false },
+	[ROWS_BY_OWNER] = { "owners", "pid", "owner", false, false },
+	[ROWS_BY_CGROUP] = { "cgroups", NULL, "cgroup", false, false },
+	[ROWS_BY_CALLER] = { "callers", "type", "caller", false, false },
 };
 
 /* Their names in JSON. */
@@ -81,6 +83,8 @@ static void print_head(const struct columns *c)
 		       "p50", "p99", "signal", "timeout", "deadlock");
 	else
 		printf(" %8s", "failed");
+	if (c->form)
+		printf(" %12s", "form");
 	printf("\n\n");
 }
 
@@ -109,6 +113,8 @@ static void print_row(const struct lock_row *row, const struct columns *c)
 		print_failures(row);
 	else
 		printf(" %8llu", (unsigned long long)row->failed);
+	if (c->form)
+		printf(" %12s", row->form == GL_FORM_UNKNOWN ? "-" : form_name(row->form));
 	printf("\n");
 }
 
@@ -131,10 +137,11 @@ static void print_fields_head(const struct columns *c, const char *sep)
 		printf("%s%s", c->first, sep);
 	printf("%s%s", c->label, sep);
 	if (c->in_flight)
-		printf("min wait%sfailed%sin flight%sp50%sp99%ssignal%stimeout%sdeadlock\n", sep,
+		printf("min wait%sfailed%sin flight%sp50%sp99%ssignal%stimeout%sdeadlock", sep,
 		       sep, sep, sep, sep, sep, sep);
 	else
-		printf("failed\n");
+		printf("failed");
+	printf("%s%s\n", c->form ? sep : "", c->form ? "form" : "");
 }
 
 /* A field that is not counted is empty. */
@@ -165,7 +172,10 @@ static void print_fields(const struct lock_row *row, const struct columns *c, co
 	print_number(row->p50_ns, sep);
 	print_number(row->p99_ns, sep);
 	for (size_t i = 0; i < GL_NR_FAILURES; i++)
-		print_number(row->failed_by[i], i < GL_NR_FAILURES - 1 ? sep : "\n");
+		print_number(row->failed_by[i], i < GL_NR_FAILURES - 1 ? sep : "");
+	if (c->form)
+		printf("%s%s", sep, row->form == GL_FORM_UNKNOWN ? "" : form_name(row->form));
+	printf("\n");
 }
 
 void rows_print(const struct lock_row *rows, size_t nr, enum rows_by by, const char *separator,
@@ -232,6 +242,9 @@ static struct json_object *json_row(const struct lock_row *row, enum rows_by by)
 	add_number(o, "wait_min_ns", row->min_ns);
 	add_number(o, "p50_ns", row->p50_ns);
 	add_number(o, "p99_ns", row->p99_ns);
+	if (columns[by].form)
+		json_object_object_add(o, "form", row->form == GL_FORM_UNKNOWN ? NULL :
+				       json_object_new_string(form_name(row->form)));
 	return o;
 }
 

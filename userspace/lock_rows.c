@@ -125,6 +125,7 @@ static size_t rows_of_locks(const struct snapshot *snap, const struct row_filter
 		row = vec_push(rows, nr);
 		*row = (struct lock_row){
 			.kind = rec->kind,
+			.form = rec->form,
 			.label = lock_label(rec),
 			.stack = xstrdup(""),
 			.id = rec->res_id,

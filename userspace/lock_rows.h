@@ -32,6 +32,8 @@ enum rows_by {
 struct lock_row {
 	/** @kind: enum gl_kind; GL_NR_KINDS: waits of several kinds */
 	uint32_t kind;
+	/** @form: enum gl_form: by lock, what it is where its kind does not tell; else unknown */
+	uint32_t form;
 	/** @label: what the row stands for, safe to print */
 	char *label;
 	/** @stack: by caller: its stack as the ABI has it, safe to print; else "" */

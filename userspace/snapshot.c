@@ -78,6 +78,8 @@ static void sanitize_lock(struct gl_lock_record *r)
 	r->name[GL_NAME_LEN - 1] = '\0';
 	if (r->kind >= GL_NR_KINDS)
 		r->kind = GL_KIND_UNKNOWN;
+	if (r->form >= GL_NR_FORMS)
+		r->form = GL_FORM_UNKNOWN;
 }
 
 static void sanitize_group(struct gl_group_record *r)

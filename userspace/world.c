@@ -368,6 +368,15 @@ const char *kind_name(uint32_t kind)
 	return names[kind < GL_NR_KINDS ? kind : GL_KIND_UNKNOWN];
 }
 
+const char *form_name(uint32_t form)
+{
+#define FORM_NAME(name, string) [GL_FORM_##name] = string,
+	static const char *const names[GL_NR_FORMS] = { GL_FORM_LIST(FORM_NAME) };
+#undef FORM_NAME
+
+	return names[form < GL_NR_FORMS ? form : GL_FORM_UNKNOWN];
+}
+
 bool kind_is_lock(uint32_t kind)
 {
 	return kind > GL_KIND_UNKNOWN && kind < GL_KIND_SYSV_SEM;

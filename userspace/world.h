@@ -310,6 +310,9 @@ bool world_is_releaser(const struct world *w, const struct wait *wait, uint32_t 
 
 const char *kind_name(uint32_t kind);
 
+/** form_name() - the kernel's name of a type of locks (GL_FORM_*) */
+const char *form_name(uint32_t form);
+
 /** kind_is_lock() - has it owners; the other kinds are events, which may well never come */
 bool kind_is_lock(uint32_t kind);
 

@@ -33,6 +33,7 @@ static void claim_wait(const struct gl_wait_record *r)
 static void claim_lock(const struct gl_lock_record *r)
 {
 	claim(r->kind < GL_NR_KINDS);
+	claim(r->form < GL_NR_FORMS);
 	claim(is_terminated(r->name, sizeof(r->name)));
 }
 

@@ -70,10 +70,13 @@ TEST_F(rows, what_is_in_flight_and_why_waits_failed_is_told)
 	struct row_filter filter = { .by = ROWS_BY_LOCK };
 
 	locks[0].nr_failed_by[GL_FAILED_DEADLOCK] = 2;
+	locks[0].form = GL_FORM_WW_MUTEX;
 	self->nr = rows_make(&snap, &filter, &self->rows, &self->is_counted);
 	ASSERT_EQ(4, self->nr);
 	EXPECT_EQ(2, self->rows[0].failed_by[GL_FAILED_DEADLOCK]);
 	EXPECT_EQ(0, self->rows[0].failed_by[GL_FAILED_TIMEOUT]);
+	EXPECT_EQ(GL_FORM_WW_MUTEX, self->rows[0].form);
+	EXPECT_EQ(GL_FORM_UNKNOWN, self->rows[3].form);
 	EXPECT_EQ(2, self->rows[0].waiting);
 	EXPECT_EQ(ROW_UNKNOWN, self->rows[1].waiting);
 	EXPECT_EQ(ROW_UNKNOWN, self->rows[2].waiting);

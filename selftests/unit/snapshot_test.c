@@ -290,11 +290,12 @@ TEST(lock_rows_are_decoded)
 {
 	struct gl_lock_record rows[2] = {
 		{ .row = GL_ROW_TOTAL, .kind = GL_KIND_MUTEX, .nr_begun = 5 },
-		{ .row = GL_ROW_LOCK, .kind = GL_NR_KINDS, .nr_begun = 3 },
+		{ .row = GL_ROW_LOCK, .kind = GL_NR_KINDS, .nr_begun = 3, .form = GL_NR_FORMS },
 	};
 	struct snapshot *s;
 	struct file f;
 
+	rows[0].form = GL_FORM_WW_MUTEX;
 	memset(rows[1].name, 'n', sizeof(rows[1].name));
 	f = file_of(header_of(GL_RECORD_LOCK, 2), rows, sizeof(rows[0]));
 	ASSERT_EQ(0, snapshot_decode(f.data, f.size, GL_RECORD_LOCK, &s));
@@ -304,8 +305,27 @@ TEST(lock_rows_are_decoded)
 	EXPECT_EQ(5, s->locks[0].nr_begun);
 	EXPECT_EQ(GL_KIND_MUTEX, s->locks[0].kind);
 	EXPECT_EQ(GL_KIND_UNKNOWN, s->locks[1].kind);
+	EXPECT_EQ(GL_FORM_WW_MUTEX, s->locks[0].form);
+	EXPECT_EQ(GL_FORM_UNKNOWN, s->locks[1].form);
 	EXPECT_EQ(63, strlen(s->locks[1].name));
 	snapshot_free(s);
+}
+
+/* As modules write them that do not tell forms. */
+TEST(lock_rows_of_the_second_version_are_decoded)
+{
+	struct gl_lock_record row = { .nr_failed_by = { 1, 2, 3 }, .form = GL_FORM_MUTEX };
+	struct gl_header head = header_of(GL_RECORD_LOCK, 1);
+	struct snapshot *s;
+	struct file f;
+
+	head.record_size = 504;
+	f = file_of(head, &row, sizeof(row));
+	ASSERT_EQ(0, snapshot_decode(f.data, f.size, GL_RECORD_LOCK, &s));
+	EXPECT_EQ(3, s->locks[0].nr_failed_by[GL_FAILED_DEADLOCK]);
+	EXPECT_EQ(GL_FORM_UNKNOWN, s->locks[0].form);
+	snapshot_free(s);
+	free(f.data);
 }
 
 /* As modules write them that do not count failures by reason. */
