@@ -8,12 +8,14 @@ A module makes the waits, and counts what passes the end of one itself.
 
 import collections
 import errno
+import json
 import os
+import re
 import subprocess
 
-from gltest import (RT, Skipped, claim, module_loaded, need_module, need_test_module,
+from gltest import (RT, Skipped, claim, gridlock, module_loaded, need_module, need_test_module,
                     run)
-from kmod_count import LOCK, claim_exact, every_mutex_counts, read_locks, stats
+from kmod_count import DEBUGFS, LOCK, claim_exact, every_mutex_counts, read_locks, stats
 
 RUN = "/sys/module/gridlock_kinds/parameters/run"
 OLD = os.uname().release.startswith("6.1.")
@@ -25,25 +27,50 @@ STORM = 150
 # Storms of a kind that are made until there is one.
 MOST_STORMS = 20
 
-# A kind of lock in the module, its variable, and what a wait for it counts as: rows
-# of the lock, and on PREEMPT_RT of the rt_mutex inside.
-Kind = collections.namedtuple("Kind", "name variable rows")
-KINDS = {kind.name: kind for kind in (
-    Kind("raw_spinlock", "kinds_raw", {"spinlock"}),
-    Kind("spinlock", "kinds_spin", {"rtmutex" if RT else "spinlock"}),
-    Kind("rwlock-r", "kinds_rwlock", {"rwlock-rt:R", "rtmutex"} if RT else {"rwlock:R"}),
-    Kind("rwlock-w", "kinds_rwlock", {"rwlock-rt:W" if RT else "rwlock:W"}),
-    Kind("rqspinlock", "kinds_rqspin", {"spinlock"}),
-    Kind("mutex", "kinds_mutex", {"rtmutex" if RT else "mutex"}),
-    Kind("ww_mutex", "kinds_ww", {"rtmutex" if RT else "mutex"}),
-    Kind("rwsem-r", "kinds_rwsem", {"rwlock-rt:R", "rtmutex"} if RT else {"rwsem:R"}),
-    Kind("rwsem-w", "kinds_rwsem", {"rwlock-rt:W" if RT else "rwsem:W"}),
-    Kind("rtmutex", "kinds_rtmutex", {"rtmutex"}),
-    Kind("semaphore", "kinds_sem", {"semaphore"}),
-    Kind("pcpu-r", "kinds_pcpu", {"pcpu-sem:R"}),
-    Kind("pcpu-w", "kinds_pcpu", {"pcpu-sem:W"}))}
+# A row of a kind that is one type of lock alone, or of one that cannot be told.
+NO_FORM = "unknown"
 
-INSIDE = {"spinlock", "rtmutex"} if RT else {"spinlock"}
+
+# A kind of lock in the module, its variable, and what a wait for it counts as: rows
+# of the lock, and on PREEMPT_RT of the rt_mutex inside, each with its form.
+Kind = collections.namedtuple("Kind", "name variable rows")
+
+
+def lock(name, variable, rows, rows_on_rt=None):
+    return Kind(name, variable, rows_on_rt if RT and rows_on_rt else rows)
+
+
+KINDS = {kind.name: kind for kind in (
+    lock("raw_spinlock", "kinds_raw", {"spinlock": NO_FORM}),
+    lock("spinlock", "kinds_spin", {"spinlock": NO_FORM}, {"rtmutex": "spinlock_t"}),
+    lock("rwlock-r", "kinds_rwlock", {"rwlock:R": NO_FORM},
+         {"rwlock-rt:R": "rwlock_t", "rtmutex": "rwlock_t"}),
+    lock("rwlock-w", "kinds_rwlock", {"rwlock:W": NO_FORM}, {"rwlock-rt:W": "rwlock_t"}),
+    lock("rqspinlock", "kinds_rqspin", {"spinlock": NO_FORM}),
+    lock("mutex", "kinds_mutex", {"mutex": "mutex"}, {"rtmutex": "mutex"}),
+    # On PREEMPT_RT mutex_lock() is not on the stack, and the call does not name it.
+    lock("mutex-pointer", "kinds_pointed", {"mutex": "mutex"}, {"rtmutex": NO_FORM}),
+    lock("ww_mutex", "kinds_ww", {"mutex": "ww_mutex"}, {"rtmutex": "ww_mutex"}),
+    lock("rwsem-r", "kinds_rwsem", {"rwsem:R": NO_FORM},
+         {"rwlock-rt:R": "rw_semaphore", "rtmutex": "rw_semaphore"}),
+    lock("rwsem-w", "kinds_rwsem", {"rwsem:W": NO_FORM}, {"rwlock-rt:W": "rw_semaphore"}),
+    lock("rtmutex", "kinds_rtmutex", {"rtmutex": NO_FORM}, {"rtmutex": "rt_mutex"}),
+    lock("semaphore", "kinds_sem", {"semaphore": NO_FORM}),
+    lock("pcpu-r", "kinds_pcpu", {"pcpu-sem:R": NO_FORM}),
+    lock("pcpu-w", "kinds_pcpu", {"pcpu-sem:W": NO_FORM}))}
+
+
+def rows_inside(name):
+    """The lock inside a lock that sleeps may be contended as well."""
+    if RT and name.startswith("pcpu"):
+        return {"spinlock": NO_FORM, "rtmutex": "spinlock_t"}
+    return {"spinlock": NO_FORM}
+
+
+def rows_beside(name):
+    """What others do while a wait is made: a writer holds it while readers wait."""
+    return {"pcpu-sem:W": NO_FORM} if name == "pcpu-r" and OLD else {}
+
 
 CONTEXTS = ("task", "softirq", "hardirq")
 FAILURES = ("signal", "timeout", "deadlock")
@@ -55,6 +82,7 @@ class Counts:
 
     def __init__(self, variable):
         self.variable = variable
+        self.forms = {}
         self.before = self.read()
 
     def read(self):
@@ -63,10 +91,17 @@ class Counts:
             if row.row == LOCK and row.name.split("+")[0] == self.variable:
                 for name in ("begun", "ended", "failed", "lost", *FAILURES):
                     sums[row.kind, name] += getattr(row, name)
+                self.forms.setdefault(row.kind, set()).add(row.form)
         return sums
 
     def gained(self):
         return +(self.read() - self.before)
+
+    def claim_rows(self, gained, wanted, what):
+        """Rows of these kinds alone have gained, and they are of these forms."""
+        for row in {row for row, _ in gained}:
+            claim(row in wanted, f"{row}: {what}")
+            claim(self.forms[row] == {wanted[row]}, f"{row} is of {self.forms[row]}: {what}")
 
     @staticmethod
     def sum(gained, name):
@@ -90,7 +125,7 @@ def passes_without_contention(name, outcome):
     """Takes of a free lock that pass the tracepoints all the same, for each wait."""
     if name == "pcpu-w" and OLD:
         return 1
-    if name in ("mutex", "ww_mutex") and every_mutex_counts():
+    if name in ("mutex", "mutex-pointer", "ww_mutex") and every_mutex_counts():
         return 2 if outcome == "deadlock" else 1
     return 0
 
@@ -118,11 +153,7 @@ def once(name, context, outcome):
         claim(gained[row, "failed"] == (0 if outcome == "taken" else seen), f"{row}: {what}")
         for why in FAILURES:
             claim(gained[row, why] == (seen if outcome == why else 0), f"{row}, {why}: {what}")
-    # The spinlock inside a lock that sleeps may be contended as well.
-    others = {row for row, _ in gained} - kind.rows - INSIDE
-    # A writer holds it while readers wait.
-    others -= {"pcpu-sem:W"} if name == "pcpu-r" and OLD else set()
-    claim(not others, f"{others}: {what}")
+    counts.claim_rows(gained, rows_inside(name) | rows_beside(name) | kind.rows, what)
     return True
 
 
@@ -170,6 +201,13 @@ def storm(kind, outcome, times):
         gained = counts.gained()
         if not made or gained or any(made):
             break
+    if made:
+        wanted = rows_inside(kind.name)
+        # Readers take it to write now and then.
+        for other in KINDS.values():
+            if other.variable == kind.variable:
+                wanted |= other.rows
+        counts.claim_rows(gained, wanted, f"storm on {kind.name}, {outcome}: {dict(gained)}")
     return made, gained
 
 
@@ -194,6 +232,48 @@ def storms_are_counted_exactly():
                 claim(made[1] - twice == made[2], what)
 
 
+def told_by_reader(*options):
+    status, out, err = gridlock("locks", "-L", "kinds_", *options)
+    claim(status == 0, f"locks exits {status}: {err}")
+    return out
+
+
+def form_is_told_everywhere():
+    """By the module's text and all of the reader's; "-", nothing or null is no form."""
+    rows = {(row.kind, row.name): row.form for row in read_locks()[1]
+            if row.row == LOCK and row.name.startswith("kinds_") and row.begun}
+    forms = set(rows.values())
+    claim({NO_FORM, "ww_mutex", "mutex"} <= forms, f"{forms}")
+    claim(not RT or {"spinlock_t", "rt_mutex", "rwlock_t", "rw_semaphore"} <= forms, f"{forms}")
+    with open(f"{DEBUGFS}/locks", encoding="ascii") as file:
+        head, *lines = [line.split() for line in file]
+    claim(head[-1] == "form", f"{head}")
+    module = {(line[0], line[1]): line[-1] for line in lines}
+    as_json = {(row["type"], row["lock"]): row["form"]
+               for row in json.loads(told_by_reader("--json"))["locks"]}
+    head, *lines = [line.split("|") for line in told_by_reader("-x", "|").splitlines()]
+    claim(head[-1] == "form", f"{head}")
+    fields = {(line[4], line[5]): line[-1] for line in lines}
+    text = {tuple(re.split(r" {2,}", line.strip())[4:6]): line.split()[-1]
+            for line in told_by_reader().splitlines()[2:]}
+    for row, form in rows.items():
+        told = None if form == NO_FORM else form
+        what = f"{row} is {form}: {module[row]}, {as_json[row]}, {fields[row]}, {text[row]}"
+        claim(module[row] == text[row] == (told or "-"), what)
+        claim(as_json[row] == told and fields[row] == (told or ""), what)
+
+
+def coverage_tells_the_forms():
+    """On every stock kernel: nothing is merged that could be told."""
+    with open(f"{DEBUGFS}/coverage", encoding="ascii") as file:
+        told = dict(line.split(None, 1) for line in file)
+    for kind in ("rtmutex", "rwlock-rt:R", "rwlock-rt:W") if RT else ("mutex",):
+        wanted = {form for lock in KINDS.values() for row, form in lock.rows.items()
+                  if row == kind and form != NO_FORM}
+        named = re.search(r"; form tells ([^;]*)$", told[kind].rstrip())
+        claim(named and set(named[1].split()) == wanted, f"{kind}: {told[kind]}, not {wanted}")
+
+
 def nothing_was_lost():
     claim_exact()
     lost = {name: value for name, value in stats().items() if name.startswith("lost.") and value}
@@ -207,7 +287,8 @@ def need_kinds():
 
 TESTS = [each_wait_is_counted_once(context) for context in CONTEXTS] + [
     interrupt_waits_within_a_spin, interrupt_that_returns_waits_within_a_spin,
-    storms_are_counted_exactly, nothing_was_lost]
+    storms_are_counted_exactly, form_is_told_everywhere, coverage_tells_the_forms,
+    nothing_was_lost]
 
 if __name__ == "__main__":
     try:

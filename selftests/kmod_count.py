@@ -26,13 +26,14 @@ STORM = [f"s{i}{j}*: {one} {two}" for j in range(2) for i, (one, two) in enumera
     ("krtmutex:2", "ksem:3"), ("ksem:3", "shm:0"), ("shm:0", "pi:0"), ("pi:0", "flock:1")))]
 
 
-def abi_kinds():
-    """Kind names in order, from the header."""
+def abi_names(macro):
+    """Names of kinds, or of forms, in order, from the header."""
     with open(os.path.join(HERE, "..", "kmod", "uapi", "gridlock.h"), encoding="ascii") as file:
-        return re.findall(r'\bX\([A-Z_]+,\s+"([^"]+)"\)', file.read())
+        return re.findall(rf'\b{macro}\([A-Z_]+,\s+"([^"]+)"\)', file.read())
 
 
-KINDS = abi_kinds()
+KINDS = abi_names("X")
+FORMS = abi_names("F")
 
 
 def read_bin(name):
@@ -66,6 +67,7 @@ class Row:
         self.hist = struct.unpack_from("=40Q", record, 96)
         self.name = record[416:480].split(b"\0")[0].decode()
         self.signal, self.timeout, self.deadlock = struct.unpack_from("=3Q", record, 480)
+        self.form = FORMS[struct.unpack_from("=I", record, 504)[0]]
 
 
 def read_locks():

@@ -53,6 +53,38 @@ static int mutex_wait(enum outcome outcome, bool storm)
 	return 0;
 }
 
+/* One that is asked for by a pointer: the call does not say whom it called. */
+static DEFINE_MUTEX(kinds_pointed);
+
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+static void lock_pointed(struct mutex *lock)
+{
+	mutex_lock(lock);
+}
+
+static void (*pointer)(struct mutex *lock) = lock_pointed;
+#else
+static void (*pointer)(struct mutex *lock) = mutex_lock;
+#endif
+
+static void pointed_hold(void)
+{
+	mutex_lock(&kinds_pointed);
+}
+
+static void pointed_let_go(void)
+{
+	mutex_unlock(&kinds_pointed);
+}
+
+static int pointed_wait(enum outcome outcome, bool storm)
+{
+	READ_ONCE(pointer)(&kinds_pointed);
+	keep(storm);
+	mutex_unlock(&kinds_pointed);
+	return 0;
+}
+
 static DECLARE_RWSEM(kinds_rwsem);
 
 static void rwsem_hold_write(void)
@@ -260,6 +292,10 @@ const struct kind kinds_that_sleep[] = {
 		.name = "mutex", LOCK(kinds_mutex),
 		.contexts = BIT(IN_TASK), .outcomes = KILLABLE,
 		.hold = mutex_hold, .let_go = mutex_let_go, .wait = mutex_wait,
+	}, {
+		.name = "mutex-pointer", LOCK(kinds_pointed),
+		.contexts = BIT(IN_TASK), .outcomes = BIT(TAKEN),
+		.hold = pointed_hold, .let_go = pointed_let_go, .wait = pointed_wait,
 	}, {
 		.name = "rwsem-r", LOCK(kinds_rwsem),
 		.contexts = BIT(IN_TASK), .outcomes = KILLABLE,
