@@ -13,9 +13,9 @@ import shutil
 import subprocess
 import tempfile
 
+from counters import LOCK, read_locks, reload, stats, storm
 from gltest import (READY_SECS, Skipped, claim, need_kernel_locks, need_module, read_line,
                     run)
-from kmod_count import LOCK, read_locks, reload, stats, storm
 
 # Of each lock: ends, and failed ones. A map that is full drops silently: make room.
 PROGRAM = """

@@ -16,9 +16,9 @@ import subprocess
 import sys
 import tempfile
 
+from counters import stats
 from gltest import (READY_SECS, Report, Skipped, claim, claim_silent, gridlock, need_module,
                     read_line, run, same_everywhere, wait_until, wchan)
-from kmod_count import stats
 from loads import Load
 from programs import waits_in_locks
 

@@ -12,9 +12,10 @@ import struct
 import threading
 import time
 
-from filelocks import F_OFD_SETLK, TAKE, Child, File, children, holds, taker
+from counters import reload
+from filelocks import File
 from gltest import Report, claim, gridlock, need_module, run, wait_until, wchan
-from kmod_count import reload
+from takers import F_OFD_SETLK, TAKE, Child, children, holds, taker
 
 # What the reader prints is rounded.
 ROUNDED_SECS = 0.001

@@ -11,8 +11,8 @@ import os
 import re
 import signal
 
+from counters import DEBUGFS, LOCK, read_bin, read_locks, read_waits, set_parameter, stats
 from gltest import Case, Report, claim, gridlock, need_module, run, same_everywhere, twins, wait_until
-from kmod_count import DEBUGFS, LOCK, read_bin, read_locks, read_waits, set_parameter, stats
 from kmod_load import must_load, must_load_changed, unload
 from puppets import Puppets, stat
 

@@ -9,9 +9,9 @@ import struct
 import subprocess
 import time
 
+from counters import (KINDS, PARAMETERS, STORM, every_mutex_counts, in_flight, read_bin, reload,
+                      set_parameter, stats)
 from gltest import RT, Failed, Scenario, claim, gridlock, need_both, run, wait_until
-from kmod_count import (KINDS, PARAMETERS, STORM, every_mutex_counts, in_flight, read_bin, reload,
-                        set_parameter, stats)
 
 TOTAL, OTHER, GROUP = 1, 3, 4
 TASK, OWNER, CGROUP, CALLER = 1, 2, 3, 4

@@ -13,9 +13,9 @@ import os
 import re
 import subprocess
 
+from counters import DEBUGFS, LOCK, claim_exact, every_mutex_counts, read_locks, stats
 from gltest import (RT, Skipped, claim, gridlock, module_loaded, need_module, need_test_module,
                     run)
-from kmod_count import DEBUGFS, LOCK, claim_exact, every_mutex_counts, read_locks, stats
 
 RUN = "/sys/module/gridlock_kinds/parameters/run"
 OLD = os.uname().release.startswith("6.1.")

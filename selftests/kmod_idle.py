@@ -12,8 +12,8 @@ import multiprocessing
 import os
 import time
 
+from counters import read_locks, set_parameter, totals
 from gltest import claim, need_module, run
-from kmod_count import read_locks, set_parameter, totals
 
 SECONDS = float(os.environ.get("GL_IDLE_SECONDS", 20 if "GL_TESTED_ON" in os.environ else 60))
 SPINNING = ("spinlock", "rwlock:R", "rwlock:W")

@@ -17,8 +17,8 @@ import subprocess
 import threading
 import time
 
+from counters import TOTAL, claim_exact, read_locks, read_waits, stats
 from gltest import READY_SECS, SLOW, Scenario, claim, module_loaded, need_both, run
-from kmod_count import TOTAL, claim_exact, read_locks, read_waits, stats
 
 DEBUGFS = "/sys/kernel/debug/gridlock"
 FILES = ("waits.bin", "locks", "stats")

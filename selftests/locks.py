@@ -12,9 +12,9 @@ import re
 import signal
 import threading
 
+from counters import (LOCK, claim_exact, every_mutex_counts, read_locks, read_waits, reload,
+                      stats, storm)
 from gltest import RT, Scenario, claim, gridlock, need_both, run, wait_until, wchan
-from kmod_count import (LOCK, claim_exact, every_mutex_counts, read_locks, read_waits, reload,
-                        stats, storm)
 
 LIBC = ctypes.CDLL(None)
 SYS_FUTEX, FUTEX_WAIT_PRIVATE = 202, 128

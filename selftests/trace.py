@@ -14,9 +14,9 @@ import subprocess
 import tempfile
 import time
 
+from counters import KINDS, read_bin, reload, set_parameter
 from gltest import (READY_SECS, RT, Scenario, Skipped, claim, need_kernel_locks, need_module,
                     read_line, run, wait_until)
-from kmod_count import KINDS, read_bin, reload, set_parameter
 
 TRACEFS = "/sys/kernel/tracing"
 MUTEX = "rtmutex" if RT else "mutex"

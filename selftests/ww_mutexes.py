@@ -14,10 +14,10 @@ import signal
 import socket
 import threading
 
+from counters import every_mutex_counts, read_waits, stats
 from gltest import (KERNEL_LOCKS, READY_SECS, RT, SLOW, Report, Skipped, brief, claim, gridlock,
                     need_kernel_locks, need_module, run, wait_until)
 from kinds import Counts
-from kmod_count import every_mutex_counts, read_waits, stats
 
 KIND = "rtmutex" if RT else "mutex"
 
