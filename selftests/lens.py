@@ -14,7 +14,7 @@ import tempfile
 
 from gltest import (COMMAND_SECS, GRACE_SECS, HERE, READY_SECS, Report, Skipped, claim, gridlock,
                     need_module, read_line, run, wait_until, wchan)
-from puppets import Look
+from puppets import WITHOUT_PRELOAD, Beside, Look
 from watch import Watch
 
 HALLWAY = os.path.join(HERE, "scenario", "hallway")
@@ -36,14 +36,11 @@ TRIES = 5
 LONGER = (1, 2, 4)
 
 
-class Hallway:
+class Hallway(Beside):
     """Two threads: one and two are their numbers. Of several halls, tids are all pairs."""
 
     def __init__(self, *way, program=(HALLWAY,)):
-        # What the runner of tests preloads is made for one C library.
-        self.process = subprocess.Popen(["env", "-u", "LD_PRELOAD", *program, *map(str, way)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.pid = self.process.pid
+        super().__init__(*WITHOUT_PRELOAD, *program, *way, stdin=subprocess.PIPE)
         self.get_ready()
 
     def get_ready(self):
@@ -52,15 +49,6 @@ class Hallway:
         self.code, *tids = map(int, words[1:])
         self.tids = list(zip(tids[::2], tids[1::2]))
         self.one, self.two = self.tids[0]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
 
     def first_byte(self):
         """Of pthread_mutex_lock(), in its memory."""

@@ -10,7 +10,7 @@ import subprocess
 
 from gltest import (HERE, READY_SECS, SLOW, claim, gridlock, need_module, read_line, run,
                     same_everywhere)
-from puppets import Look
+from puppets import WITHOUT_PRELOAD, Beside, Look
 
 HOLDER = os.path.join(HERE, "scenario", "holder")
 
@@ -18,23 +18,12 @@ SECS = 5 * SLOW
 TIMES = 200
 
 
-class Holder:
+class Holder(Beside):
     """A thread that holds a lock TIMES times when it is told to."""
 
     def __init__(self, way):
-        self.process = subprocess.Popen(["env", "-u", "LD_PRELOAD", HOLDER, way, str(TIMES)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.pid = self.process.pid
+        super().__init__(*WITHOUT_PRELOAD, HOLDER, way, TIMES, stdin=subprocess.PIPE)
         claim(read_line(self.process.stdout, READY_SECS) == "ready\n", "holder is not ready")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
 
     def go(self):
         self.process.stdin.write("\n")

@@ -8,6 +8,7 @@ import os
 
 import gltest
 from gltest import Report, Scenario, Skipped, brief, claim, claim_silent, run, wait_until, wchan
+from puppets import WITHOUT_PRELOAD
 
 MUSL = os.path.join(gltest.HERE, "scenario", "musl")
 WITH_OWNER = ("recursive", "errorcheck", "robust", "shared")
@@ -18,8 +19,7 @@ class Musl(Scenario):
 
     def __init__(self, shape, kind, waiters):
         super().__init__([])
-        # What the runner of tests preloads is made for glibc.
-        self.command = ["env", "-u", "LD_PRELOAD", MUSL, shape, kind]
+        self.command = [*WITHOUT_PRELOAD, MUSL, shape, kind]
         self.waiters = waiters.split()
 
     def __enter__(self):

@@ -133,13 +133,34 @@ class Puppets:
         return told
 
 
-class Look:
-    """A check that runs beside the test; looked() returns when it has seen what is."""
+class Beside:
+    """A command that runs beside the test, until the block ends."""
+
+    def __init__(self, *command, stdin=subprocess.DEVNULL, text=True):
+        self.process = subprocess.Popen([*map(str, command)], text=text, stdin=stdin,
+                                        stdout=subprocess.PIPE)
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdin:
+            self.process.stdin.close()
+        self.process.stdout.close()
+
+
+# Before a command: what the runner of tests preloads is made for one C library.
+WITHOUT_PRELOAD = ("env", "-u", "LD_PRELOAD")
+
+
+class Look(Beside):
+    """A check; looked() returns when it has seen what is."""
 
     def __init__(self, *args, secs):
-        command = ["gridlock", "check", "--json", "--for", str(secs), *map(str, args)]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, text=True)
+        super().__init__("gridlock", "check", "--json", "--for", secs, *args)
 
     def resting(self):
         return "nanosleep" in wchan(self.process.pid)
@@ -154,11 +175,3 @@ class Look:
 
     def findings(self):
         return self.report()["findings"]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()

@@ -15,7 +15,7 @@ import time
 
 from gltest import (READY_SECS, Failed, Scenario, claim, module_loaded, need_module, run,
                     wait_until)
-from puppets import Puppets, pass_looks, read_file
+from puppets import Beside, Puppets, pass_looks, read_file
 
 # The number of the system call that watch rests in, on x86-64.
 PPOLL = "271"
@@ -24,21 +24,12 @@ ABBA = ["p1: shm:0 sync !shm:1", "p2: shm:1 sync !shm:0"]
 ORDERED = ["p1: shm:0 sync shm:1", "p2: sync !shm:0 shm:1"]
 
 
-class Watch:
+class Watch(Beside):
     """A running watch, and the lines that it prints."""
 
     def __init__(self, *args):
-        self.process = subprocess.Popen(["gridlock", "watch", *args], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE)
+        super().__init__("gridlock", "watch", *args, text=False)
         self.rest = b""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
 
     def line(self, secs=READY_SECS):
         """The next line, '' at the end; Failed when none comes."""
