@@ -8,6 +8,7 @@ and in each twin to an hour more.
 
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -190,9 +191,55 @@ def perf_records_the_events():
     claim(len(found) == WAITERS, f"perf has {len(found)} of {WAITERS} events: {text[-500:]}")
 
 
+class Bpftrace:
+    """bpftrace runs a program, attached, until the block ends; out is what it printed."""
+
+    def __init__(self, program):
+        self.program = program
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        # It runs this once it has attached, and ends with it.
+        script = f"{self.folder.name}/script"
+        self.end = f"{script}.end"
+        for name in ("attached", "end"):
+            os.mkfifo(f"{script}.{name}")
+        with open(script, "w", encoding="ascii") as file:
+            file.write(f"echo attached >{script}.attached\nread end <{self.end}\n")
+        self.process = subprocess.Popen(
+            ["bpftrace", "-c", f"/bin/sh {script}", "-e", self.program], text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # Open for both, so that it does not wait for bpftrace, which may fail.
+        with os.fdopen(os.open(f"{script}.attached", os.O_RDWR), "rb", buffering=0) as fifo:
+            claim(read_line(fifo, PERF_SECS), "bpftrace does not attach")
+        return self
+
+    def __exit__(self, *_):
+        with open(self.end, "w", encoding="ascii") as file:
+            file.write("end\n")
+        self.out, err = self.process.communicate(timeout=PERF_SECS)
+        self.folder.cleanup()
+        claim(not self.process.returncode, f"bpftrace fails: {err}")
+
+
+def bpftrace_gets_the_events():
+    if not shutil.which("bpftrace"):
+        raise Skipped("bpftrace is not installed")
+    mount_tracefs()
+    with Bpftrace('tracepoint:gridlock:gridlock_wait_end '
+                  '{ printf("told %s %lx %d\\n", args->kind, args->lock, args->tid); }') as bpf:
+        with Waiting() as waiting:
+            set_parameter("trace_ns", lasted(waiting.waits))
+        set_parameter("trace_ns", 1000000)
+    wanted = sorted(f"told {MUTEX} {waiting.lock:x} {tid}" for tid, _, _ in waiting.waits)
+    found = sorted(line for line in bpf.out.splitlines() if f" {waiting.lock:x} " in line)
+    claim(found == wanted, f"bpftrace has {found}, not {wanted}")
+
+
 TESTS = [every_wait_over_the_threshold_is_told, no_wait_below_it_is_told,
          nobody_listens_and_nothing_is_recorded, a_snapshot_tells_of_waits_that_last,
-         a_snapshot_tells_of_no_shorter_ones, perf_records_the_events]
+         a_snapshot_tells_of_no_shorter_ones, perf_records_the_events,
+         bpftrace_gets_the_events]
 
 
 def need_both():
