@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "kselftest.h"
+#include "asleep.h"
 #include "hostile.h"
 
 struct shared *shared;
@@ -80,24 +81,9 @@ int actor(const char *name)
 	return nr_actors++;
 }
 
-static bool is_asleep(pid_t tid)
-{
-	char path[64], wchan[64] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/wchan", tid);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	if (!fgets(wchan, sizeof(wchan), file))
-		wchan[0] = '\0';
-	fclose(file);
-	return wchan[0] && strcmp(wchan, "0");
-}
-
 void wait_for(int n)
 {
-	while (!shared->tid[n] || !is_asleep(shared->tid[n]))
+	while (!shared->tid[n] || !task_off_cpu(shared->tid[n]))
 		nap();
 }
 

@@ -71,6 +71,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "asleep.h"
 #include "scenario.h"
 
 struct stage stage;
@@ -291,22 +292,6 @@ static char task_state(pid_t tid)
 	after_comm = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
 	fclose(file);
 	return after_comm ? after_comm[2] : 0;
-}
-
-/* The kernel names the function a task sleeps in only once it is off the CPU. */
-static bool task_off_cpu(pid_t tid)
-{
-	char path[64], wchan[64] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/wchan", tid);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	if (!fgets(wchan, sizeof(wchan), file))
-		wchan[0] = '\0';
-	fclose(file);
-	return wchan[0] && strcmp(wchan, "0");
 }
 
 bool actor_asleep(const struct actor *a)
