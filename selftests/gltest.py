@@ -91,6 +91,28 @@ def wchan(tid):
         return ""
 
 
+def tcp_timers():
+    """Of each TCP socket here with something to send: what its timer is for.
+
+    "04", to ask again for room at the other side; "01", to send again what is lost.
+    """
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        sockets = [line.split() for line in file][1:]
+    return {socket[5][:2] for socket in sockets
+            if socket[9] != "0" and not socket[4].startswith("00000000:")}
+
+
+def settle_tcp(tids):
+    """Who sends by TCP sleeps now and then on the way; wait until nothing moves any more.
+
+    Once there is no room at any other side, and nobody receives, there never is; who
+    sleeps after that, sleeps for good.
+    """
+    if tcp_timers():
+        wait_until(lambda: tcp_timers() == {"04"}, "all that was sent by TCP has come")
+        wait_until(lambda: all(map(wchan, tids)), "who sends by TCP sleeps")
+
+
 def descendants(pid):
     """A process and all its children's children."""
     try:
@@ -303,6 +325,7 @@ def check_text(case, run):
 def positive(case):
     def test():
         with Scenario(case.actors, case.threads) as run:
+            settle_tcp(run.tids(case.members()))
             report = Report()
             claim(len(report.findings) == 1,
                   f"{brief(report.findings)}; unseen: {report.json['unseen']}")

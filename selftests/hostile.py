@@ -46,6 +46,7 @@ def is_found(name, type="deadlock", verdict="confirmed"):
     """One finding, about exactly the situation's own tasks."""
     def test():
         with Hostile(name) as situation:
+            gltest.settle_tcp(situation.tid.values())
             report = Report()
             claim([(f["type"], f["verdict"]) for f in report.findings] == [(type, verdict)],
                   brief(report.findings))
@@ -159,6 +160,7 @@ SITUATIONS = [
     is_silent("number-of-its-own"),
     is_found("user-timeout", type="transient-cycle"),
     is_found("no-user-timeout"),
+    is_silent("lost-bytes"),
 ]
 
 

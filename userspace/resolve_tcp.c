@@ -30,10 +30,14 @@ static bool sleeps(const struct sleeper *s)
 	return false;
 }
 
-/* Who does not read what has come, or has nothing to send, is waited for. */
-static bool is_up_to_peer(const struct tcp_socket *peer, bool write)
+/*
+ * Who does not read what has come, or has nothing to send, is waited for. That some has
+ * come does not do: more of it may be on its way, and make room here when it arrives.
+ */
+static bool is_up_to_peer(const struct tcp_socket *socket, const struct tcp_socket *peer,
+			  bool write)
 {
-	return write ? peer->nr_unread : !peer->nr_unsent;
+	return write ? socket->stopped && peer->nr_unread : !peer->nr_unsent;
 }
 
 bool tcp_block(struct world *w, struct wait *wait, uint64_t ino, bool write)
@@ -46,7 +50,7 @@ bool tcp_block(struct world *w, struct wait *wait, uint64_t ino, bool write)
 		return false;
 	peer = socket->listens ? NULL : tcp_socket_peer(sockets, socket);
 	holder = peer && !peer->ino ? tcp_socket_listener(sockets, peer) : peer;
-	if (!holder || !is_up_to_peer(peer, write))
+	if (!holder || !is_up_to_peer(socket, peer, write))
 		wait->unknown_releaser = true;
 	else
 		socket_block_on(w, wait, "tcp", holder->ino);

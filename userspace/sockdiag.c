@@ -24,6 +24,13 @@
 /* State of a socket that listens, as the kernel's tcp_states.h numbers it. */
 #define STATE_LISTEN	10
 
+/*
+ * What a socket's timer is for, as the kernel's inet_sk_diag_fill() numbers it: to ask
+ * again whether there is room at the other side. With bytes on their way it is to send
+ * those again.
+ */
+#define TIMER_PROBE	4
+
 /* What one answer to a dump takes at most (NLMSG_GOODSIZE is less). */
 #define ANSWER_SIZE	32768
 
@@ -241,6 +248,7 @@ static void parse_tcp(const struct nlmsghdr *answer, struct netns *netns)
 	socket->listens = msg->idiag_state == STATE_LISTEN;
 	socket->nr_unread = msg->idiag_rqueue;
 	socket->nr_unsent = msg->idiag_wqueue;
+	socket->stopped = msg->idiag_timer == TIMER_PROBE;
 	socket->here = tcp_end(msg->idiag_family, msg->id.idiag_src, msg->id.idiag_sport);
 	socket->there = tcp_end(msg->idiag_family, msg->id.idiag_dst, msg->id.idiag_dport);
 }

@@ -69,6 +69,11 @@ struct tcp_socket {
 	uint32_t nr_unread;
 	/** @nr_unsent: bytes written that the other side has not acknowledged */
 	uint32_t nr_unsent;
+	/**
+	 * @stopped: all that was sent has come, and there is more, for which the other
+	 * side has no room
+	 */
+	bool stopped;
 };
 
 /** struct tcp_sockets - those of one network namespace, by number */

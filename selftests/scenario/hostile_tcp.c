@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* hostile_tcp - connections whose sends end by themselves. */
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -68,4 +69,31 @@ void user_timeout(void)
 {
 	timeout_ms = 3600 * 1000;
 	no_user_timeout();
+}
+
+/* Something has come, and is not read; what comes after it is thrown away. */
+static void receive_one_byte(int n)
+{
+	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { 1, &none };
+	char byte = 0;
+
+	check(write(end[!n], &byte, 1) == 1, "write");
+	check(recv(end[n], &byte, 1, MSG_PEEK) == 1, "recv");
+	check(!setsockopt(end[n], SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)),
+	      "SO_ATTACH_FILTER");
+}
+
+/* Both send, and what they send is lost on its way: the kernel sends it again and again. */
+void lost_bytes(void)
+{
+	actor("one");
+	actor("two");
+	connect_ends();
+	receive_one_byte(0);
+	receive_one_byte(1);
+	spawn(send_all_0);
+	spawn(send_all_1);
+	close(end[0]);
+	close(end[1]);
 }
