@@ -213,15 +213,15 @@ notrace bool gl_wait_open(struct gl_cpu *cpu, const struct gl_resource *res, u16
  */
 notrace bool gl_wait_end(struct gl_cpu *cpu, u64 lock, int ret)
 {
-	/* Not zeroed, as the compiler would do for each wait: nr of them are set. */
-	struct gl_slot *found[GL_TASK_SLOTS] __uninitialized, *ended = NULL;
-	u32 nr = gl_waittab_find(&gl_waits, gl_wait_me(), GL_SLOT_LIVE, found), i;
+	/* Not zeroed, as the compiler would do for each wait: those before @end are set. */
+	struct gl_slot *found[GL_TASK_SLOTS] __uninitialized, **end, **slot, *ended = NULL;
 	u64 begin_ns;
 
-	for (i = 0; i < nr; i++)
-		if (found[i]->lock == lock && is_kernel_lock(found[i]) &&
-		    (!ended || found[i]->begin_ns > ended->begin_ns))
-			ended = found[i];
+	end = found + gl_waittab_find(&gl_waits, gl_wait_me(), GL_SLOT_LIVE, found);
+	for (slot = found; slot < end; slot++)
+		if ((*slot)->lock == lock && is_kernel_lock(*slot) &&
+		    (!ended || (*slot)->begin_ns > ended->begin_ns))
+			ended = *slot;
 	if (!ended)
 		return false;
 	begin_ns = ended->begin_ns;
@@ -229,9 +229,9 @@ notrace bool gl_wait_end(struct gl_cpu *cpu, u64 lock, int ret)
 		note_back_off(&(struct gl_resource){ .kind = ended->kind, .lock = lock });
 	gl_wait_close(cpu, ended, ret);
 	/* Waits nest: those begun within this one are over, though unseen. */
-	for (i = 0; i < nr; i++)
-		if (found[i] != ended && found[i]->begin_ns > begin_ns)
-			gl_wait_drop(cpu, found[i], GL_EVENT_LOST_END_MISSED);
+	for (slot = found; slot < end; slot++)
+		if (*slot != ended && (*slot)->begin_ns > begin_ns)
+			gl_wait_drop(cpu, *slot, GL_EVENT_LOST_END_MISSED);
 	return true;
 }
 

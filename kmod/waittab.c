@@ -47,7 +47,6 @@ int gl_waittab_init(struct gl_waittab *tab, u32 max_waits)
 {
 	tab->nr_buckets = max_t(u32, roundup_pow_of_two(DIV_ROUND_UP(max_waits, 4)), 2);
 	tab->nr_slots = tab->nr_buckets * GL_BUCKET_SLOTS;
-	tab->bits = ilog2(tab->nr_buckets);
 	tab->salt = get_random_u64();
 	tab->window = min_t(u32, tab->nr_buckets, GL_BUCKET_WINDOW);
 	tab->buckets = vzalloc(array_size(tab->nr_buckets, sizeof(*tab->buckets)));
@@ -88,7 +87,7 @@ u64 gl_waittab_bytes(const struct gl_waittab *tab)
 
 static __always_inline u32 home_of(const struct gl_waittab *tab, u64 task)
 {
-	return hash_64(task ^ tab->salt, tab->bits);
+	return hash_64(task ^ tab->salt, 32) & (tab->nr_buckets - 1);
 }
 
 static __always_inline u32 bucket_at(const struct gl_waittab *tab, u32 home, u32 n)

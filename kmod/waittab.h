@@ -84,8 +84,6 @@ struct gl_waittab {
 	u32 nr_buckets;
 	/** @nr_slots: nr_buckets * GL_BUCKET_SLOTS */
 	u32 nr_slots;
-	/** @bits: log2 of @nr_buckets */
-	u32 bits;
 	/** @window: buckets that a key may lie in */
 	u32 window;
 	/** @salt: random; where a task's slot is does not tell its address */
