@@ -73,6 +73,11 @@ static __always_inline u64 tags_of(const struct gl_cpu *cpu, u32 first)
 	return le64_to_cpu(READ_ONCE(*(__le64 *)&cpu->tag[first]));
 }
 
+static __always_inline u32 hash_of(u64 key, u64 space)
+{
+	return hash_64(key ^ space, 32);
+}
+
 static __always_inline u8 tag_for(u32 hash)
 {
 	return (hash >> 24) ?: 1;
@@ -98,9 +103,9 @@ static __always_inline struct gl_row *row_in(struct gl_cpu *cpu, u32 first, u64 
  * after @tags were read.
  * @waits: the current task is in the wait that the row is taken for
  */
-static __always_inline struct gl_row *claim_row(struct gl_cpu *cpu, u32 first, u64 tags, u8 tag,
-						const struct gl_resource *res, u64 key,
-						bool waits)
+static noinline notrace struct gl_row *claim_row(struct gl_cpu *cpu, u32 first, u64 tags,
+						 const struct gl_resource *res, u64 key,
+						 bool waits)
 {
 	u64 free;
 
@@ -114,7 +119,7 @@ static __always_inline struct gl_row *claim_row(struct gl_cpu *cpu, u32 first, u
 			 * tasks wait for those: no interrupt looks for this key.
 			 */
 			row->space = res->space;
-			WRITE_ONCE(cpu->tag[n], tag);
+			WRITE_ONCE(cpu->tag[n], tag_for(hash_of(key, res->space)));
 			if (waits)
 				WRITE_ONCE(row->form, gl_form_of_waiter(res->kind));
 			return row;
@@ -123,25 +128,6 @@ static __always_inline struct gl_row *claim_row(struct gl_cpu *cpu, u32 first, u
 			return row;
 	}
 	return NULL;
-}
-
-/* As find_row(), of a lock that has no row in its first group, of these tags. */
-static noinline notrace struct gl_row *find_further(struct gl_cpu *cpu, u32 hash, u64 tags,
-						    const struct gl_resource *res, u64 key,
-						    bool waits)
-{
-	u8 tag = tag_for(hash);
-	struct gl_row *row = claim_row(cpu, group_at(hash, 0), tags, tag, res, key, waits);
-	u32 n;
-
-	for (n = 1; n < GL_TAG_WORDS && !row; n++) {
-		u32 first = group_at(hash, n);
-
-		tags = tags_of(cpu, first);
-		row = row_in(cpu, first, tags, tag, key, res->space) ?:
-		      claim_row(cpu, first, tags, tag, res, key, waits);
-	}
-	return row;
 }
 
 /*
@@ -153,11 +139,24 @@ static __always_inline struct gl_row *find_row(struct gl_cpu *cpu,
 					       const struct gl_resource *res, bool waits)
 {
 	u64 key = gl_row_key(res->kind, res->lock);
-	u32 hash = hash_64(key ^ res->space, 32), first = group_at(hash, 0);
-	u64 tags = tags_of(cpu, first);
+	u32 hash = hash_of(key, res->space), n;
+	u8 tag = tag_for(hash);
 
-	return row_in(cpu, first, tags, tag_for(hash), key, res->space) ?:
-	       find_further(cpu, hash, tags, res, key, waits);
+	/* In the first, as a rule; the second is the only other one. */
+#pragma GCC unroll 2
+	for (n = 0; n < GL_TAG_WORDS; n++) {
+		u32 first = group_at(hash, n);
+		u64 tags = tags_of(cpu, first);
+		struct gl_row *row = row_in(cpu, first, tags, tag, key, res->space);
+
+		if (likely(row))
+			return row;
+		if (find_tag(tags, 0))
+			row = claim_row(cpu, first, tags, res, key, waits);
+		if (row)
+			return row;
+	}
+	return NULL;
 }
 
 static __always_inline void apply(struct gl_sums *sums, const struct change *c)
