@@ -8,6 +8,7 @@
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/log2.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/topology.h>
 #include <linux/vmalloc.h>
@@ -94,4 +95,24 @@ u64 gl_cpu_bytes(void)
 	return (u64)num_possible_cpus() *
 	       (sizeof(struct gl_cpu) + (u64)gl_nr_rows * (sizeof(struct gl_row) + sizeof(u8)) +
 		(u64)gl_nr_groups * sizeof(struct gl_group));
+}
+
+/**
+ * gl_cpu_longest_ns() - the longest probe that was timed since load, on all CPUs
+ *
+ * Context: any.
+ *
+ * Return: ns.
+ */
+u64 gl_cpu_longest_ns(void)
+{
+	u64 longest_ns = 0;
+	int nr;
+
+	for_each_possible_cpu(nr) {
+		const struct gl_cpu *cpu = per_cpu(gl_cpu_ptr, nr);
+
+		longest_ns = max_t(u64, longest_ns, local_read(&cpu->longest_ns));
+	}
+	return longest_ns;
 }

@@ -169,6 +169,8 @@ struct gl_cpu {
 	u8 busy[GL_NR_LEVELS];
 	/** @ticks: probes entered, to time one in GL_COST_SAMPLE */
 	local_t ticks;
+	/** @longest_ns: the longest of those that were timed; ns */
+	local_t longest_ns;
 	/** @ends: ends seen while drop_ends was set */
 	local_t ends;
 	/** @spin: [level][depth] spin waits in flight */
@@ -296,5 +298,6 @@ extern u32 gl_nr_groups;
 int gl_cpu_init(u32 max_locks, u32 max_groups);
 void gl_cpu_exit(void);
 u64 gl_cpu_bytes(void);
+u64 gl_cpu_longest_ns(void);
 
 #endif /* _GL_CPU_H */

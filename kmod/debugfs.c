@@ -57,6 +57,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	seq_printf(m, "enabled %d\n", READ_ONCE(gl_enabled));
 	for (event = 0; event < GL_NR_EVENTS; event++)
 		seq_printf(m, "%s %llu\n", gl_event_names[event], gl_event_sum(event));
+	seq_printf(m, "cost.longest_ns %llu\n", gl_cpu_longest_ns());
 	seq_printf(m, "lost.kprobe_missed %llu\n", gl_probes_missed());
 	seq_printf(m, "table.wait_slots %u\n", gl_waits.nr_slots);
 	seq_printf(m, "table.wait_bytes %llu\n", gl_waittab_bytes(&gl_waits));

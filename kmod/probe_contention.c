@@ -59,15 +59,18 @@ static __always_inline u64 sample_begin(struct gl_cpu *cpu)
 	return local_read(&cpu->ticks) & (GL_COST_SAMPLE - 1) ? 0 : ktime_get_mono_fast_ns();
 }
 
-static __always_inline void sample_end(u64 begin_ns)
+static __always_inline void sample_end(struct gl_cpu *cpu, u64 begin_ns)
 {
 	s64 ns;
 
 	if (likely(!begin_ns))
 		return;
 	ns = ktime_get_mono_fast_ns() - begin_ns;
+	if (ns < 0)
+		ns = 0;
 	gl_event_inc(GL_EVENT_COST_SAMPLES);
-	gl_event_add(GL_EVENT_COST_NS, ns > 0 ? ns : 0);
+	gl_event_add(GL_EVENT_COST_NS, ns);
+	gl_raise(&cpu->longest_ns, ns);
 }
 
 static __always_inline void begin(struct gl_cpu *cpu, enum gl_level level, u64 lock,
@@ -83,7 +86,7 @@ static __always_inline void begin(struct gl_cpu *cpu, enum gl_level level, u64 l
 		gl_wait_begin(cpu, kind, lock, flags & LCB_F_SPIN ? GL_WAIT_SPINNING : 0);
 	else
 		gl_event_inc(GL_EVENT_LOST_CONTEXT);
-	sample_end(sample);
+	sample_end(cpu, sample);
 }
 
 static notrace void probe_begin(void *data, void *lock, unsigned int flags)
@@ -114,7 +117,7 @@ static __always_inline void end(struct gl_cpu *cpu, enum gl_level level, u64 loc
 	if (!gl_spin_end(cpu, level, lock, ret) &&
 	    (!may_sleep_in(level) || !gl_wait_end(cpu, lock, ret)))
 		gl_event_inc(GL_EVENT_ENDS_UNMATCHED);
-	sample_end(sample);
+	sample_end(cpu, sample);
 }
 
 static notrace void probe_end(void *data, void *lock, int ret)
