@@ -7,8 +7,10 @@
  *
  *	native [PAIRS]		per row; default 2,000,000
  *
- * Prints a table in Markdown: ns of a pair, the timer's own cost taken off. The maximum
- * is that of the machine: interrupts, and other machines on it, are in it.
+ * Prints a table in Markdown: ns of a pair, the timer's own cost taken off. Interrupts,
+ * and other machines on this one, are in it: below each row is one of a loop that does
+ * nothing but look at the clock, for as long as a pair takes, each thousand of the one
+ * in turn with a thousand of the other.
  */
 #include <stdio.h>
 #include <time.h>
@@ -31,6 +33,12 @@
 
 /* The longest pair that has a bucket of its own; ticks. */
 #define MOST_TICKS	(1 << 20)
+
+/* Pairs in a row, of which the longest is looked at. */
+#define WINDOW		1000
+
+/* No probe may hold a task up for so long: the longest pause that Go's collector makes. */
+#define LONG_NS		10000
 
 static struct task_struct task = { .start_boottime = 1, .pid = 1, .tgid = 1 };
 
@@ -77,7 +85,17 @@ struct load {
 	u32 nr_stay;
 };
 
-static u32 hist[MOST_TICKS];
+/** struct times - how long so many pairs took; ticks, without the timer */
+struct times {
+	u64 nr, sum, most, nr_long;
+	/** @hist: pairs by their length */
+	u32 hist[MOST_TICKS];
+	/** @most_of: [nr_windows] the longest of each WINDOW pairs */
+	u64 *most_of;
+	u64 nr_windows;
+};
+
+static struct times times, idle_times;
 
 static void pair(const struct load *load, u64 lock)
 {
@@ -99,7 +117,8 @@ static void pair(const struct load *load, u64 lock)
 	gl_cpu_leave(cpu, GL_LEVEL_TASK);
 }
 
-static u64 ticks_of(const struct load *load, u64 lock)
+/* Of a pair; without a load, of looking at the clock until @idle_ticks have passed. */
+static u64 ticks_of(const struct load *load, u64 lock, u64 idle_ticks)
 {
 	unsigned int aux;
 	u64 start;
@@ -109,6 +128,9 @@ static u64 ticks_of(const struct load *load, u64 lock)
 	_mm_lfence();
 	if (load)
 		pair(load, lock);
+	else
+		while (__rdtsc() - start < idle_ticks)
+			;
 	return __rdtscp(&aux) - start;
 }
 
@@ -137,7 +159,7 @@ static u64 cost_of_timer(void)
 	u64 least = ~0ULL;
 
 	for (int i = 0; i < 100000; i++) {
-		u64 ticks = ticks_of(NULL, 0);
+		u64 ticks = ticks_of(NULL, 0, 0);
 
 		if (ticks < least)
 			least = ticks;
@@ -145,15 +167,53 @@ static u64 cost_of_timer(void)
 	return least;
 }
 
-/* Ticks that so many of @nr pairs do not exceed. */
-static u64 quantile(double part, u64 nr)
+static void add(struct times *t, u64 ticks, u64 *most_of)
 {
-	u64 seen = 0, want = part * nr;
+	t->nr++;
+	t->sum += ticks;
+	t->hist[ticks < MOST_TICKS ? ticks : MOST_TICKS - 1]++;
+	t->nr_long += ns(ticks) > LONG_NS;
+	if (ticks > t->most)
+		t->most = ticks;
+	if (ticks > *most_of)
+		*most_of = ticks;
+}
+
+/* Ticks that so many of the pairs do not exceed. */
+static u64 quantile(const struct times *t, double part)
+{
+	u64 seen = 0, want = part * t->nr;
 	u32 i;
 
-	for (i = 0; i < MOST_TICKS - 1 && seen + hist[i] <= want; i++)
-		seen += hist[i];
+	for (i = 0; i < MOST_TICKS - 1 && seen + t->hist[i] <= want; i++)
+		seen += t->hist[i];
 	return i;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const u64 *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void print(const char *name, struct times *t)
+{
+	qsort(t->most_of, t->nr_windows, sizeof(*t->most_of), compare);
+	printf("| %s | %.0f | %.0f | %.0f | %.0f | %.0f | %.0f | %.1f |\n", name,
+	       ns((double)t->sum / t->nr), ns(quantile(t, 0.5)), ns(quantile(t, 0.99)),
+	       ns(quantile(t, 0.999)), ns(t->most_of[t->nr_windows / 2]), ns(t->most),
+	       t->nr_long * 1e6 / t->nr);
+}
+
+static void reset(struct times *t, u64 nr_windows)
+{
+	free(t->most_of);
+	*t = (struct times){
+		.nr_windows = nr_windows, .most_of = calloc(nr_windows, sizeof(*t->most_of)),
+	};
+	if (!t->most_of)
+		abort();
 }
 
 static void begin_others(u32 nr)
@@ -170,24 +230,29 @@ static void begin_others(u32 nr)
 
 static void measure(const struct load *load, u64 nr)
 {
-	u64 timer = cost_of_timer(), most = 0;
-	double sum = 0;
+	u64 timer = cost_of_timer(), idle_ticks, i = 0;
 
-	__builtin_memset(hist, 0, sizeof(hist));
+	reset(&times, nr / WINDOW);
+	reset(&idle_times, nr / WINDOW);
 	begin_others(load->nr_stay);
-	for (u64 i = 0; i < nr / 10; i++)
-		pair(load, LOCK(i % load->nr_locks));
-	for (u64 i = 0; i < nr; i++) {
-		u64 ticks = ticks_of(load, LOCK(i * 7919 % load->nr_locks));
+	for (u64 warm = 0; warm < nr / 10; warm++)
+		add(&times, ticks_of(load, LOCK(warm % load->nr_locks), 0), times.most_of);
+	idle_ticks = quantile(&times, 0.5);
+	reset(&times, nr / WINDOW);
+	for (u64 w = 0; w < nr / WINDOW; w++) {
+		for (u64 end = i + WINDOW; i < end; i++) {
+			u64 ticks = ticks_of(load, LOCK(i * 7919 % load->nr_locks), 0);
 
-		ticks = ticks > timer ? ticks - timer : 0;
-		hist[ticks < MOST_TICKS ? ticks : MOST_TICKS - 1]++;
-		sum += ticks;
-		if (ticks > most)
-			most = ticks;
+			add(&times, ticks > timer ? ticks - timer : 0, &times.most_of[w]);
+		}
+		for (u32 n = 0; n < WINDOW; n++) {
+			u64 ticks = ticks_of(NULL, 0, idle_ticks);
+
+			add(&idle_times, ticks > timer ? ticks - timer : 0, &idle_times.most_of[w]);
+		}
 	}
-	printf("| %s | %.0f | %.0f | %.0f | %.0f | %.0f |\n", load->name, ns(sum / nr),
-	       ns(quantile(0.5, nr)), ns(quantile(0.99, nr)), ns(quantile(0.999, nr)), ns(most));
+	print(load->name, &times);
+	print("nothing, for as long", &idle_times);
 }
 
 /* Everything as after loading the module. */
@@ -214,9 +279,12 @@ int main(int argc, char **argv)
 	};
 	u64 nr = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000000;
 
+	if (nr < 10 * WINDOW)
+		nr = 10 * WINDOW;
+
 	scale_clock();
-	puts("| ns of a begin and its end | mean | p50 | p99 | p99.9 | max |\n"
-	     "|---|---|---|---|---|---|");
+	puts("| ns of a contention | mean | p50 | p99 | p99.9 | max of 1000 | max | >10us, ppm |\n"
+	     "|---|---|---|---|---|---|---|---|");
 	for (size_t i = 0; i < ARRAY_SIZE(loads); i++) {
 		renew();
 		measure(&loads[i], nr);
