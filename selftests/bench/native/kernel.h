@@ -123,11 +123,8 @@ static inline long local_xchg(local_t *l, long n)
 	return old;
 }
 
-static __always_inline u16 cmpxchg_local(u16 *p, u16 old, u16 new)
-{
-	__asm__ volatile("cmpxchgw %2, %1" : "+a"(old), "+m"(*p) : "r"(new) : "memory");
-	return old;
-}
+/* Of any size; with a lock prefix, which the kernel's has not: it is rare. */
+#define cmpxchg_local(p, old, new)	__sync_val_compare_and_swap(p, old, new)
 
 /* --- one CPU, one task --- */
 
