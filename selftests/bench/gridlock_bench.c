@@ -1,29 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * gridlock_bench - fires contention_begin and contention_end in pairs, as the
- * slow paths of locks do, and counts what a pair costs.
+ * slow paths of locks do, and counts what a pair costs; and takes a lock that
+ * nobody else wants.
  *
- * Write "FLAGS LOCKS PAIRS" to the parameter `run`; reading it then gives the
- * least and the median cost of a pair, in ticks of the time stamp counter and
- * hundredths. In a machine that counts instructions a tick is an instruction,
- * and both are the same on every run. Each lock is fired once before; then
- * PAIRS pairs go round the LOCKS, whose first word names an owner, as a
- * mutex's does.
+ * Write "FLAGS LOCKS PAIRS [CPUS [BATCH]]" to the parameter `run`, or "mutex PAIRS"
+ * or "spinlock PAIRS" to `alone`; reading either then gives the least cost of a
+ * pair, the median, what one in a thousand exceeds, and the most, in ticks of the
+ * time stamp counter and hundredths. In a machine that counts instructions a tick is
+ * an instruction, and they are the same on every run.
+ *
+ * On each of the CPUs, all at once, PAIRS pairs go round the same LOCKS, whose first
+ * word names an owner, as a mutex's does. Each lock is fired once before. BATCH pairs
+ * (100) are measured in one go.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/bits.h>
+#include <linux/cpumask.h>
 #include <linux/irqflags.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sort.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
 #include <linux/timex.h>
 #include <linux/tracepoint.h>
+#include <linux/workqueue.h>
 
-/* Pairs that are measured in one go, with interrupts off. */
+/* Pairs that are measured in one go, if nothing else is asked for. */
 #define BATCH		100
 
 #define MAX_LOCKS	BIT(18)
@@ -35,16 +45,33 @@ struct line {
 	char pad[64 - sizeof(unsigned long)];
 };
 
-/** struct job - what to fire, and what it cost */
+/** struct job - what to do, and what it cost */
 struct job {
-	unsigned int flags, nr_locks, nr_pairs;
+	/** @nr_pairs: on each CPU */
+	unsigned int flags, nr_locks, nr_pairs, nr_cpus, batch;
 	struct line *locks;
-	/** @ticks: of each batch */
+	/** @ticks: [nr_ticks] of each batch, CPU by CPU */
 	u64 *ticks;
+	u32 nr_ticks;
+	/** @nr_ready: CPUs that have fired each lock, and wait for the others */
+	atomic_t nr_ready;
+};
+
+/** struct share - what one CPU does of a job */
+struct share {
+	struct work_struct work;
+	struct job *job;
+	/** @nr: the how manieth CPU */
+	u32 nr;
+};
+
+/** struct cost - of a pair; hundredths of a tick */
+struct cost {
+	u64 least, median, p999, most;
 };
 
 static struct tracepoint *tp_begin, *tp_end;
-static u64 least, median;
+static struct cost cost;
 
 static void find(struct tracepoint *tp, void *unused)
 {
@@ -101,52 +128,176 @@ static int compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static void measure(struct job *job)
+static void sum_up(struct job *job)
 {
-	u32 nr = job->nr_pairs / BATCH, i;
+	u32 nr = job->nr_ticks;
 
-	for (i = 0; i < job->nr_locks; i++)
-		job->locks[i].owner = (unsigned long)current;
-	for (i = 0; i < job->nr_locks; i += BATCH)
-		fire_batch(job, i, BATCH);
-	for (i = 0; i < nr; i++)
-		job->ticks[i] = fire_batch(job, i * BATCH, BATCH);
 	sort(job->ticks, nr, sizeof(*job->ticks), compare, NULL);
-	least = job->ticks[0] * 100 / BATCH;
-	median = job->ticks[nr / 2] * 100 / BATCH;
+	cost.least = job->ticks[0] * 100 / job->batch;
+	cost.median = job->ticks[nr / 2] * 100 / job->batch;
+	cost.p999 = job->ticks[nr - 1 - nr / 1000] * 100 / job->batch;
+	cost.most = job->ticks[nr - 1] * 100 / job->batch;
+}
+
+static bool allocate_ticks(struct job *job)
+{
+	job->nr_ticks = job->nr_pairs / job->batch * job->nr_cpus;
+	job->ticks = kvcalloc(job->nr_ticks, sizeof(*job->ticks), GFP_KERNEL);
+	return job->ticks;
+}
+
+/* --- contention --- */
+
+/* Each CPU begins at another lock, so that together they have soon fired them all. */
+static void fire_share(struct work_struct *work)
+{
+	struct share *share = container_of(work, struct share, work);
+	struct job *job = share->job;
+	u32 part = DIV_ROUND_UP(job->nr_locks, job->nr_cpus), first = share->nr * part, i;
+	u32 nr = job->nr_ticks / job->nr_cpus;
+	u64 *ticks = job->ticks + share->nr * nr;
+
+	for (i = 0; i < part; i += BATCH)
+		fire_batch(job, first + i, min(part - i, BATCH));
+	atomic_inc(&job->nr_ready);
+	while (atomic_read(&job->nr_ready) < job->nr_cpus)
+		cond_resched();
+	for (i = 0; i < nr; i++)
+		ticks[i] = fire_batch(job, first + i * job->batch, job->batch);
+}
+
+/* On one CPU in the task that asks, whose stack is as deep as that of others that wait. */
+static int fire_everywhere(struct job *job)
+{
+	struct share *shares = kcalloc(job->nr_cpus, sizeof(*shares), GFP_KERNEL);
+	u32 nr = 0;
+	int cpu;
+
+	if (!shares)
+		return -ENOMEM;
+	if (job->nr_cpus == 1) {
+		shares->job = job;
+		fire_share(&shares->work);
+		kfree(shares);
+		return 0;
+	}
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		if (nr == job->nr_cpus)
+			break;
+		shares[nr].job = job;
+		shares[nr].nr = nr;
+		INIT_WORK(&shares[nr].work, fire_share);
+		schedule_work_on(cpu, &shares[nr].work);
+		nr++;
+	}
+	while (nr--)
+		flush_work(&shares[nr].work);
+	cpus_read_unlock();
+	kfree(shares);
+	return 0;
 }
 
 static int set_run(const char *text, const struct kernel_param *kp)
 {
-	struct job job = {};
+	struct job job = { .nr_cpus = 1, .batch = BATCH };
 	int err = -ENOMEM;
+	u32 i;
 
-	if (sscanf(text, "%x %u %u", &job.flags, &job.nr_locks, &job.nr_pairs) != 3)
+	if (sscanf(text, "%x %u %u %u %u", &job.flags, &job.nr_locks, &job.nr_pairs, &job.nr_cpus,
+		   &job.batch) < 3)
 		return -EINVAL;
-	if (!job.nr_locks || job.nr_locks > MAX_LOCKS)
+	if (!job.nr_locks || job.nr_locks > MAX_LOCKS || !job.nr_cpus ||
+	    job.nr_cpus > num_online_cpus())
 		return -ERANGE;
-	if (job.nr_pairs < BATCH || job.nr_pairs > MAX_PAIRS)
+	if (!job.batch || job.batch > BATCH || job.nr_pairs < job.batch || job.nr_pairs > MAX_PAIRS)
 		return -ERANGE;
 	job.locks = kvcalloc(job.nr_locks, sizeof(*job.locks), GFP_KERNEL);
-	job.ticks = kvcalloc(job.nr_pairs / BATCH, sizeof(*job.ticks), GFP_KERNEL);
-	if (job.locks && job.ticks) {
-		measure(&job);
-		err = 0;
+	if (allocate_ticks(&job) && job.locks) {
+		for (i = 0; i < job.nr_locks; i++)
+			job.locks[i].owner = (unsigned long)current;
+		err = fire_everywhere(&job);
 	}
+	if (!err)
+		sum_up(&job);
 	kvfree(job.ticks);
 	kvfree(job.locks);
 	return err;
 }
 
-static int get_run(char *text, const struct kernel_param *kp)
+/* --- without contention --- */
+
+static DEFINE_MUTEX(lone_mutex);
+static DEFINE_SPINLOCK(lone_spinlock);
+
+static noinline u64 take_mutex(u32 nr)
 {
-	return sprintf(text, "%llu.%02llu %llu.%02llu\n", div_u64(least, 100), least % 100,
-		       div_u64(median, 100), median % 100);
+	u64 start = get_cycles();
+
+	while (nr--) {
+		mutex_lock(&lone_mutex);
+		mutex_unlock(&lone_mutex);
+	}
+	return get_cycles() - start;
 }
 
-static const struct kernel_param_ops run_ops = { .set = set_run, .get = get_run };
+static noinline u64 take_spinlock(u32 nr)
+{
+	u64 start = get_cycles();
+
+	while (nr--) {
+		spin_lock(&lone_spinlock);
+		spin_unlock(&lone_spinlock);
+	}
+	return get_cycles() - start;
+}
+
+static int set_alone(const char *text, const struct kernel_param *kp)
+{
+	struct job job = { .nr_cpus = 1, .batch = BATCH };
+	u64 (*take)(u32 nr);
+	char name[16];
+	u32 i;
+
+	if (sscanf(text, "%15s %u", name, &job.nr_pairs) != 2)
+		return -EINVAL;
+	if (!strcmp(name, "mutex"))
+		take = take_mutex;
+	else if (!strcmp(name, "spinlock"))
+		take = take_spinlock;
+	else
+		return -EINVAL;
+	if (job.nr_pairs < job.batch || job.nr_pairs > MAX_PAIRS)
+		return -ERANGE;
+	if (!allocate_ticks(&job))
+		return -ENOMEM;
+	for (i = 0; i < job.nr_ticks; i++) {
+		job.ticks[i] = take(job.batch);
+		cond_resched();
+	}
+	sum_up(&job);
+	kvfree(job.ticks);
+	return 0;
+}
+
+static int get_cost(char *text, const struct kernel_param *kp)
+{
+	const u64 all[] = { cost.least, cost.median, cost.p999, cost.most };
+	int len = 0, i;
+
+	for (i = 0; i < ARRAY_SIZE(all); i++)
+		len += sprintf(text + len, "%llu.%02llu%c", div_u64(all[i], 100), all[i] % 100,
+			       i == ARRAY_SIZE(all) - 1 ? '\n' : ' ');
+	return len;
+}
+
+static const struct kernel_param_ops run_ops = { .set = set_run, .get = get_cost };
 module_param_cb(run, &run_ops, NULL, 0600);
-MODULE_PARM_DESC(run, "write FLAGS LOCKS PAIRS; read the least and the median cost of a pair");
+MODULE_PARM_DESC(run, "write FLAGS LOCKS PAIRS [CPUS [BATCH]]; read what a pair costs");
+
+static const struct kernel_param_ops alone_ops = { .set = set_alone, .get = get_cost };
+module_param_cb(alone, &alone_ops, NULL, 0600);
+MODULE_PARM_DESC(alone, "write mutex|spinlock PAIRS; read what a pair costs");
 
 static int __init bench_init(void)
 {

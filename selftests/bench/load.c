@@ -7,11 +7,11 @@
  *					pipe and read one; mmap: map a page, write to it
  *					and unmap it; rename: make, rename and remove a
  *					file, in one folder; futex: take and give back
- *					one mutex
+ *					one mutex; alone: 100 times a mutex of its own
  *	load waiters NUMBER		as many threads wait for a futex; prints
  *					"ready", and ends when its input is closed
- *	load flock|posix PAIRS		takes and gives back a file lock that nobody
- *					else wants; prints the least and the median
+ *	load flock|posix|mutex PAIRS	takes and gives back a file lock, or a mutex, that
+ *					nobody else wants; prints the least and the median
  *					cost of a pair, in ticks of the CPU's clock
  */
 #include <err.h>
@@ -130,11 +130,24 @@ static bool lock_and_unlock(long nr)
 	return !pthread_mutex_unlock(&mutex);
 }
 
+/* Uncontended: an operation is long beside the loop around it. */
+static bool lock_alone(long nr)
+{
+	static __thread pthread_mutex_t own = PTHREAD_MUTEX_INITIALIZER;
+
+	(void)nr;
+	for (int i = 0; i < 100; i++)
+		if (pthread_mutex_lock(&own) || pthread_mutex_unlock(&own))
+			return false;
+	return true;
+}
+
 static const struct work works[] = {
 	{ "pipe", make_pipe, NULL, write_and_read },
 	{ "mmap", NULL, NULL, map_and_unmap },
 	{ "rename", make_folder, remove_folder, make_and_rename },
 	{ "futex", NULL, NULL, lock_and_unlock },
+	{ "alone", NULL, NULL, lock_alone },
 };
 
 static const struct work *find_work(const char *name)
@@ -228,6 +241,12 @@ static int posix_pair(int fd)
 	return failed || fcntl(fd, F_SETLK, &lock);
 }
 
+static int mutex_pair(int fd)
+{
+	(void)fd;
+	return pthread_mutex_lock(&mutex) || pthread_mutex_unlock(&mutex);
+}
+
 static int compare_ticks(const void *a, const void *b)
 {
 	const unsigned long long *x = a, *y = b;
@@ -275,7 +294,9 @@ int main(int argc, char **argv)
 		run_pairs(flock_pair, parse_count(argv[2]));
 	else if (argc == 3 && !strcmp(argv[1], "posix"))
 		run_pairs(posix_pair, parse_count(argv[2]));
+	else if (argc == 3 && !strcmp(argv[1], "mutex"))
+		run_pairs(mutex_pair, parse_count(argv[2]));
 	else
-		errx(2, "usage: load WORK THREADS MSECS | waiters NUMBER | flock|posix PAIRS");
+		errx(2, "usage: load WORK THREADS MS | waiters NUMBER | flock|posix|mutex PAIRS");
 	return 0;
 }
