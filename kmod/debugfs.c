@@ -29,6 +29,7 @@
 #include "form.h"
 #include "probe.h"
 #include "snapshot.h"
+#include "turn.h"
 #include "wait.h"
 
 static struct dentry *dir;
@@ -65,6 +66,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	seq_printf(m, "table.groups_per_cpu %u\n", gl_nr_groups);
 	seq_printf(m, "table.lock_bytes %llu\n", gl_cpu_bytes());
 	seq_printf(m, "table.episode_bytes %llu\n", gl_episodes_bytes());
+	seq_printf(m, "table.turn_bytes %llu\n", gl_turns_bytes());
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
@@ -81,6 +83,12 @@ static int episodes_show(struct seq_file *m, void *unused)
 	return gl_episodes_show(m);
 }
 DEFINE_SHOW_ATTRIBUTE(episodes);
+
+static int turns_show(struct seq_file *m, void *unused)
+{
+	return gl_turns_show(m);
+}
+DEFINE_SHOW_ATTRIBUTE(turns);
 
 /* --- binary snapshots --- */
 
@@ -282,6 +290,7 @@ static const struct {
 	{ "stats",	&stats_fops },
 	{ "coverage",	&coverage_fops },
 	{ "episodes",	&episodes_fops },
+	{ "turns",	&turns_fops },
 	{ "waits",	&waits_fops },
 	{ "locks",	&locks_fops },
 	{ "waits.bin",	&binary_fops, GL_RECORD_WAIT },

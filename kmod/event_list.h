@@ -49,6 +49,10 @@ GL_EVENT(LOST_END_MISSED,	"lost.end_missed")
 GL_EVENT(LOST_TASK_EXITED,	"lost.task_exited")
 /* futex wait, wake-up or refusal that no episode took in: no place, or inside a probe */
 GL_EVENT(LOST_NO_EPISODE,	"lost.no_episode")
+/* kernel lock that somebody was found waiting for, and that no place to count turns is left for */
+GL_EVENT(LOST_NO_TURN_LOCK,	"lost.no_turn_lock")
+/* wait for a kernel lock whose turns are counted, by a task that no place is left for */
+GL_EVENT(LOST_NO_TURN,		"lost.no_turn")
 /* file locks that were refused at once: who asked did not want to wait */
 GL_EVENT(FILELOCK_REFUSED,	"filelock.refused")
 /* waits for file locks that a signal ended */

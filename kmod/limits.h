@@ -133,4 +133,22 @@
 /* Episodes are kept so long after they were last read; looks come four times a second. */
 #define GL_EPISODE_LEASE_MS	10000
 
+/* Kernel locks whose turns are counted at once; 2.4 KB each; power of two. */
+#define GL_TURN_LOCKS		64
+
+/* Places that such a lock may lie in; one that finds none is lost.no_turn_lock. */
+#define GL_TURN_WINDOW		4
+
+/* Tasks that wait for such a lock; the waits of further ones are lost.no_turn. */
+#define GL_TURN_TASKS		32
+
+/*
+ * Who waits less does not starve: turns are counted of locks that somebody was found
+ * to have waited for so long. 1 ms.
+ */
+#define GL_TURN_LEAST_NS	1000000
+
+/* Turns are counted so long after they were last read, and of locks so long idle. */
+#define GL_TURN_LEASE_MS	GL_EPISODE_LEASE_MS
+
 #endif /* _GL_LIMITS_H */

@@ -24,6 +24,7 @@
 #include "probe.h"
 #include "snapshot.h"
 #include "tell.h"
+#include "turn.h"
 #include "wait.h"
 
 static unsigned int max_waits = GL_DEFAULT_MAX_WAITS;
@@ -133,12 +134,22 @@ static int make_tables(void)
 		return err;
 	err = gl_cpu_init(max_locks, max_groups);
 	if (err)
-		gl_waittab_exit(&gl_waits);
+		goto err_waittab_exit;
+	err = gl_turns_init();
+	if (err)
+		goto err_cpu_exit;
+	return 0;
+
+err_cpu_exit:
+	gl_cpu_exit();
+err_waittab_exit:
+	gl_waittab_exit(&gl_waits);
 	return err;
 }
 
 static void free_tables(void)
 {
+	gl_turns_exit();
 	gl_cpu_exit();
 	gl_waittab_exit(&gl_waits);
 }
@@ -193,7 +204,8 @@ static int __init gridlock_init(void)
 	}
 	pr_info("loaded: %u wait slots, %u lock rows a CPU, %llu KiB; futex probes %s\n",
 		gl_waits.nr_slots, gl_nr_rows,
-		(gl_waittab_bytes(&gl_waits) + gl_cpu_bytes() + gl_episodes_bytes()) >> 10,
+		(gl_waittab_bytes(&gl_waits) + gl_cpu_bytes() + gl_episodes_bytes() +
+		 gl_turns_bytes()) >> 10,
 		futex_state());
 	return 0;
 }

@@ -22,6 +22,7 @@
 #include "snapshot.h"
 #include "spin.h"
 #include "tell.h"
+#include "turn.h"
 #include "wait.h"
 
 /* Differs for every wait of this load: a slot's changes, then its place. */
@@ -147,8 +148,9 @@ static bool fill_sleeping(struct gl_snapshot *snap, u32 idx, struct gl_wait_reco
 		.slot = idx,
 		.kind = slot.kind,
 		.flags = slot.flags | (is_shared(slot.kind) ? GL_WAIT_SHARED : 0),
-		.futex_val = slot.futex_val,
+		.futex_val = slot.kind < GL_KIND_FUTEX ? 0 : slot.futex_val,
 	};
+	gl_turns_watch(slot.kind, slot.lock, slot.begin_ns);
 	task = get_task(slot.tid, slot.start_ns);
 	if (task && (u64)(unsigned long)task == key) {
 		rec->cpu = task_cpu(task);

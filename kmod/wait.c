@@ -18,6 +18,7 @@
 #include "group.h"
 #include "owner.h"
 #include "probe.h"
+#include "turn.h"
 #include "wait_own.h"
 
 struct gl_waittab gl_waits;
@@ -53,6 +54,8 @@ notrace void gl_wait_drop(struct gl_cpu *cpu, struct gl_slot *slot, enum gl_even
 
 		gl_count_lost(cpu, &res);
 		gl_event_inc(why);
+		if (is_kernel_lock(slot) && READ_ONCE(gl_turns_on))
+			gl_turn_end(slot, false);
 		if (gl_is_file_kind(slot->kind))
 			atomic_dec(gl_file_waiters_here());
 	}
@@ -165,6 +168,8 @@ static __always_inline bool begin(struct gl_cpu *cpu, const struct gl_resource *
 		gl_owner_peek(res->kind, res->lock, &slot->owner_tid, &slot->owner_tgid);
 	slot->phase = GL_SLOT_LIVE;
 	slot->begin_ns = ktime_get_mono_fast_ns();
+	if (unlikely(READ_ONCE(gl_turns_on)))
+		gl_turn_begin(slot);
 	gl_slot_unlock(slot);
 	gl_count_begin(cpu, res);
 	return true;
@@ -227,6 +232,8 @@ notrace bool gl_wait_end(struct gl_cpu *cpu, u64 lock, int ret)
 	begin_ns = ended->begin_ns;
 	if (unlikely(ret == -EDEADLK && READ_ONCE(gl_backoffs_on)))
 		note_back_off(&(struct gl_resource){ .kind = ended->kind, .lock = lock });
+	if (unlikely(READ_ONCE(gl_turns_on)))
+		gl_turn_end(ended, !ret);
 	gl_wait_close(cpu, ended, ret);
 	/* Waits nest: those begun within this one are over, though unseen. */
 	for (slot = found; slot < end; slot++)

@@ -21,6 +21,9 @@
 #define GL_SLOT_STAGED		1	/* futex: arguments known, not asleep yet */
 #define GL_SLOT_LIVE		2	/* a wait in flight */
 
+/* Set in every gl_slot.turn_mark that is one; the other bits count turns. */
+#define GL_TURN_MARKED		(1U << 31)
+
 /* gl_slot.flags holds the low GL_WAIT_* bits of the ABI. */
 
 /**
@@ -42,8 +45,12 @@ struct gl_slot {
 	u64 start_ns;
 	/** @tid: the task, in the initial PID namespace */
 	s32 tid;
-	/** @futex_val: value the caller expected in the word */
-	u32 futex_val;
+	union {
+		/** @futex_val: value the caller expected in the word */
+		u32 futex_val;
+		/** @turn_mark: kernel lock: see gl_turn_begin(); 0: its turns are not counted */
+		u32 turn_mark;
+	};
 	/** @owner_tid: who held the lock when the wait began; 0: unknown */
 	s32 owner_tid;
 	/** @owner_tgid: its process */

@@ -79,7 +79,7 @@ class Wait:
     SPINNING, OFF_CPU, IN_SLOWPATH, SLOWPATH_KNOWN = 1 << 3, 1 << 4, 1 << 5, 1 << 6
 
     def __init__(self, record):
-        self.res, = struct.unpack_from("=Q", record, 8)
+        self.res, _, _, self.begin_ns = struct.unpack_from("=4Q", record, 8)
         (self.tid, _, self.owner, _, _, kind, self.flags,
          self.owner_state) = struct.unpack_from("=4i4I", record, 64)
         self.kind = KINDS[kind]

@@ -21,6 +21,8 @@
 struct hunger {
 	const struct wait *wait;
 	const struct window_others *others;
+	/** @ask: the task as one of those who ask; NULL: it is not known as such */
+	const struct ask_series *ask;
 	uint64_t since_ns;
 	/** @overtaken: times the lock was given to others past this waiter, at least */
 	uint64_t overtaken;
@@ -48,6 +50,7 @@ static bool waits_long(const struct world *w, const struct wait *wait,
 	*ret = (struct hunger){
 		.wait = wait,
 		.others = &s->others,
+		.ask = window_ask(w->window, w, wait->task),
 		.since_ns = s->episode_ns ? s->episode_ns : wait->begin_ns,
 		.overtaken = overtaken(s),
 	};
@@ -64,14 +67,26 @@ static uint32_t count_waiters(const struct world *w, const char *id)
 	return nr;
 }
 
+/* Is it about one that always asks for a kernel lock, and how often each had it? */
+static bool goes_by_turns(const struct hunger *e)
+{
+	return e->ask && e->ask->by_turns && e->others == &e->ask->others;
+}
+
 /*
  * Jain's index of what each of @nr tasks got, 1 when all got the same: of those
- * who were seen to hold the lock as often as they were, of the others nothing.
+ * who were seen to hold the lock as often as they were, or had as many turns, and of
+ * the waiter the turns that it had; of the others nothing.
  */
-static double jain(const struct window_others *others, uint32_t nr)
+static double jain(const struct hunger *e, uint32_t nr)
 {
+	const struct window_others *others = e->others;
 	double sum = 0, squares = 0;
 
+	if (goes_by_turns(e)) {
+		sum = e->had;
+		squares = sum * sum;
+	}
 	for (uint32_t i = 0; i < others->nr; i++) {
 		sum += others->other[i].amount;
 		squares += (double)others->other[i].amount * others->other[i].amount;
@@ -95,6 +110,14 @@ static uint32_t count_askers(const struct world *w, const struct hunger *e)
 	return nr;
 }
 
+/* Of a kernel lock all that asked are counted, seen with it or not. */
+static uint32_t count_sharers(const struct world *w, const struct hunger *e)
+{
+	uint32_t nr = count_askers(w, e);
+
+	return goes_by_turns(e) && e->ask->nr_tasks > nr ? e->ask->nr_tasks : nr;
+}
+
 static double share(const struct hunger *e)
 {
 	return e->had ? (double)e->had / (e->had + e->overtaken) : 0;
@@ -112,21 +135,47 @@ static bool gets_little(const struct world *w, const struct wait *wait,
 	*ret = (struct hunger){
 		.wait = wait,
 		.others = &s->others,
+		.ask = s,
 		.since_ns = s->since_ns,
 		.overtaken = s->nr_passed - s->first_passed,
 		.had = s->nr_had - s->first_had,
 		.had_unseen = !s->exact,
 	};
 	/* Others were served, though none of them may have been seen. */
-	nr = count_askers(w, ret);
+	nr = count_sharers(w, ret);
 	return ret->overtaken >= limits->overtaken && share(ret) * UNFAIR * (nr < 2 ? 2 : nr) < 1;
+}
+
+static bool is_told(const struct finding *f, uint32_t task)
+{
+	bool told = task == f->tasks[0];
+
+	for (uint32_t i = 0; i < f->nr_roles; i++)
+		told |= task == f->roles[i].task;
+	return told;
+}
+
+/* What each of those who are told of got, and how long it waited. */
+static void add_shares(const struct world *w, const struct ask_series *ask, struct finding *f)
+{
+	for (uint32_t i = 0; i < ask->nr_shares; i++) {
+		const struct ask_share *s = &ask->shares[i];
+		uint32_t task = window_find(w, &s->task);
+
+		if (task == NO_INDEX || !is_told(f, task))
+			continue;
+		finding_add_fact(f, "turns", UNIT_COUNT, s->nr_turns - s->first_turns);
+		f->facts[f->nr_facts - 1].task = task;
+		finding_add_fact(f, "waited_s", UNIT_NS, s->waited_ns - s->first_waited_ns);
+		f->facts[f->nr_facts - 1].task = task;
+	}
 }
 
 static void add(const struct world *w, const struct hunger *e, struct findings *found)
 {
 	struct finding *f = findings_add(found, FINDING_STARVATION);
 	const struct window_others *others = e->others;
-	uint32_t nr = count_askers(w, e);
+	uint32_t nr = count_sharers(w, e);
 
 	*vec_push(f->tasks, f->nr_tasks) = e->wait->task;
 	f->key = xstrdup(e->wait->id);
@@ -141,7 +190,9 @@ static void add(const struct world *w, const struct hunger *e, struct findings *
 	/* Within one wait nothing is got. */
 	finding_add_fact(f, "share", UNIT_RATIO, share(e));
 	finding_add_fact(f, "fair_share", UNIT_RATIO, nr ? 1.0 / nr : 0);
-	finding_add_fact(f, "jain_index", UNIT_RATIO, nr ? jain(others, nr) : 0);
+	finding_add_fact(f, "jain_index", UNIT_RATIO, nr ? jain(e, nr) : 0);
+	if (e->ask)
+		add_shares(w, e->ask, f);
 	if (e->had_unseen)
 		finding_cap(f, VERDICT_LIKELY, "a lock that is taken without waiting is not seen");
 }

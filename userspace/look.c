@@ -8,6 +8,7 @@
 #include "proc.h"
 #include "resolve.h"
 #include "source.h"
+#include "turns.h"
 #include "window.h"
 #include "xalloc.h"
 
@@ -54,6 +55,7 @@ struct look *look_take(struct remote *remote, const pid_t *only, uint32_t nr_onl
 	struct look *look = xcalloc(1, sizeof(*look));
 	struct episodes episodes;
 	struct snapshot *locks;
+	struct turns turns;
 
 	/* Module rows first: reading them never blocks on another task. */
 	locks = read_locks(window);
@@ -67,13 +69,17 @@ struct look *look_take(struct remote *remote, const pid_t *only, uint32_t nr_onl
 		 * sets a probe, and that takes its time.
 		 */
 		episodes = (struct episodes){ 0 };
-		if (window->nr_looks)
+		turns = (struct turns){ 0 };
+		if (window->nr_looks) {
 			episodes_read(&episodes);
+			turns_read(&turns);
+		}
 		if (window->lens)
 			window->view = lens_look(window->lens, look->world, &episodes);
 		read_times(&episodes, look->world);
-		window_add(window, look->world, locks, &episodes);
+		window_add(window, look->world, locks, &episodes, &turns);
 		episodes_free(&episodes);
+		turns_free(&turns);
 		look->world->window = window;
 	}
 	snapshot_free(locks);

@@ -212,17 +212,18 @@ static void add_roles(struct json_object *o, const struct world *w, const struct
 {
 	for (uint32_t i = 0; i < f->nr_roles; i++) {
 		const struct finding_role *role = &f->roles[i];
-		struct json_object *array;
+		struct json_object *task = view_json_task(w, role->task), *array;
 
+		add_facts(task, f, role->task);
 		if (strcmp(role->name, "by")) {
-			json_object_object_add(o, role->name, view_json_task(w, role->task));
+			json_object_object_add(o, role->name, task);
 			continue;
 		}
 		if (!json_object_object_get_ex(o, role->name, &array)) {
 			array = json_object_new_array();
 			json_object_object_add(o, role->name, array);
 		}
-		json_object_array_add(array, view_json_task(w, role->task));
+		json_object_array_add(array, task);
 	}
 }
 

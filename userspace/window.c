@@ -187,7 +187,7 @@ void window_add_runners(struct window *win, const struct world *w, uint64_t pass
 }
 
 void window_add(struct window *win, const struct world *w, const struct snapshot *locks,
-		const struct episodes *episodes)
+		const struct episodes *episodes, const struct turns *turns)
 {
 	uint64_t load_id = w->snap ? w->snap->header.load_id : 0;
 	uint64_t passed_ns = win->nr_looks && w->taken_ns > win->now_ns ?
@@ -205,7 +205,7 @@ void window_add(struct window *win, const struct world *w, const struct snapshot
 	win->nr_looks++;
 	window_add_runners(win, w, passed_ns);
 	window_add_waits(win, w, locks, episodes);
-	window_add_asks(win, w, episodes);
+	window_add_asks(win, w, episodes, turns);
 	window_add_retries(win, w, episodes);
 	window_add_orders(win, w);
 }

@@ -22,6 +22,7 @@ struct gl_wait_record;
 struct lens;
 struct lens_view;
 struct snapshot;
+struct turns;
 struct wait;
 struct world;
 
@@ -104,11 +105,22 @@ struct wait_series {
 	struct window_others others;
 };
 
+/** struct ask_share - how a task fares with a lock, since the first look of a series */
+struct ask_share {
+	struct window_task task;
+	/** @first_turns: times it had had it after a wait by then, and @nr_turns by now */
+	uint64_t first_turns;
+	uint64_t nr_turns;
+	/** @first_waited_ns: for how long it had waited by then, and @waited_ns by now; ns */
+	uint64_t first_waited_ns;
+	uint64_t waited_ns;
+};
+
 /** struct ask_series - a task that every look since @since_ns found waiting for one lock */
 struct ask_series {
 	struct window_task task;
-	/** @uaddr: the futex, in its memory; file lock: as in struct episode */
-	uint64_t uaddr;
+	/** @res_id: futex, file lock: uaddr of struct episode; else: res_id of struct turn */
+	uint64_t res_id;
 	/** @since_ns: the first of these looks; ns CLOCK_MONOTONIC */
 	uint64_t since_ns;
 	/** @nr_looks: how many there were */
@@ -121,7 +133,16 @@ struct ask_series {
 	uint64_t nr_passed;
 	/** @exact: each time that it had it is counted, not only those after a wait */
 	bool exact;
-	/** @others: who held it at the looks since then */
+	/** @by_turns: it is a kernel lock: what follows is set, and @others are by turns */
+	bool by_turns;
+	/** @nr_tasks: tasks that waited for it since then; more, if they are too many */
+	uint64_t nr_tasks;
+	/** @nr_gone: tasks that had waited for it before, and were gone by then */
+	uint64_t nr_gone;
+	/** @shares: [nr_shares] those tasks, the one that asks among them */
+	struct ask_share *shares;
+	uint32_t nr_shares;
+	/** @others: who held it at the looks since then; or had turns, and how many */
 	struct window_others others;
 };
 
@@ -216,9 +237,10 @@ void window_free(struct window *win);
  * @w: the look's world; its times never go back
  * @locks: counters that were read before the world's waits; NULL: none
  * @episodes: read after them; NULL: none
+ * @turns: the same
  */
 void window_add(struct window *win, const struct world *w, const struct snapshot *locks,
-		const struct episodes *episodes);
+		const struct episodes *episodes, const struct turns *turns);
 
 /** window_runner() - the series of @task of @w as able to run, or NULL */
 const struct runner_series *window_runner(const struct window *win, const struct world *w,
@@ -259,7 +281,8 @@ void window_others_add(struct window_others *others, const struct window_task *t
 void window_add_runners(struct window *win, const struct world *w, uint64_t passed_ns);
 void window_add_waits(struct window *win, const struct world *w, const struct snapshot *locks,
 		      const struct episodes *episodes);
-void window_add_asks(struct window *win, const struct world *w, const struct episodes *episodes);
+void window_add_asks(struct window *win, const struct world *w, const struct episodes *episodes,
+		     const struct turns *turns);
 void window_add_retries(struct window *win, const struct world *w,
 			const struct episodes *episodes);
 void window_add_orders(struct window *win, const struct world *w);

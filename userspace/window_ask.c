@@ -2,19 +2,34 @@
 /*
  * window_ask - who is found waiting for one lock at every look, how often it had the
  * lock meanwhile, and how often others had it past this task (window.h).
+ *
+ * Of a kernel lock the module tells who else had it, and how often. Of the others the
+ * looks do, of who held it just then.
  */
 #include <stdlib.h>
 
 #include "episodes.h"
+#include "snapshot.h"
+#include "turns.h"
 #include "window.h"
 #include "world.h"
 #include "xalloc.h"
 
+/* Who does not wait so long for a kernel lock does not starve. */
+#define LEAST_NS	1000000
+
+static void free_asks(struct ask_series *asks, uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i++) {
+		free(asks[i].others.other);
+		free(asks[i].shares);
+	}
+	free(asks);
+}
+
 void window_drop_asks(struct window *win)
 {
-	for (uint32_t i = 0; i < win->nr_asks; i++)
-		free(win->asks[i].others.other);
-	free(win->asks);
+	free_asks(win->asks, win->nr_asks);
 	win->asks = NULL;
 	win->nr_asks = 0;
 }
@@ -33,28 +48,40 @@ const struct ask_series *window_ask(const struct window *win, const struct world
 	return find_ask(win, &key);
 }
 
-static struct ask_series next_of(struct window *win, const struct world *w,
-				 const struct wait *wait, const struct episode *e)
+/* @seen is the task as this look alone finds it. Counters that went back begin afresh. */
+static struct ask_series next_of(struct window *win, const struct ask_series *seen)
+{
+	struct ask_series *old = find_ask(win, &seen->task), s = *seen;
+
+	if (old && old->res_id == seen->res_id && old->nr_had <= seen->nr_had &&
+	    old->nr_passed <= seen->nr_passed) {
+		s = *old;
+		s.nr_had = seen->nr_had;
+		s.nr_passed = seen->nr_passed;
+		old->others = (struct window_others){ 0 };
+		old->shares = NULL;
+		old->nr_shares = 0;
+	}
+	s.nr_looks++;
+	return s;
+}
+
+static struct ask_series next_of_episode(struct window *win, const struct world *w,
+					 const struct wait *wait, const struct episode *e)
 {
 	const struct task *t = &w->tasks[wait->task];
 	uint32_t holder = window_sure_holder(w, wait);
-	struct ask_series *old, s = {
+	struct ask_series s = next_of(win, &(struct ask_series){
 		.task = { t->tid, t->start_ticks },
-		.uaddr = e->uaddr,
+		.res_id = e->uaddr,
 		.since_ns = win->now_ns,
 		.first_had = e->nr_had,
+		.nr_had = e->nr_had,
 		.first_passed = e->nr_passed,
+		.nr_passed = e->nr_passed,
 		.exact = e->exact,
-	};
+	});
 
-	old = find_ask(win, &s.task);
-	if (old && old->uaddr == e->uaddr) {
-		s = *old;
-		old->others = (struct window_others){ 0 };
-	}
-	s.nr_looks++;
-	s.nr_had = e->nr_had;
-	s.nr_passed = e->nr_passed;
 	if (holder != NO_INDEX)
 		window_others_add(&s.others,
 				  &(struct window_task){ w->tasks[holder].tid,
@@ -62,16 +89,95 @@ static struct ask_series next_of(struct window *win, const struct world *w,
 	return s;
 }
 
-void window_add_asks(struct window *win, const struct world *w, const struct episodes *episodes)
+static struct ask_share *share_of(struct ask_series *s, const struct turn *t)
+{
+	struct window_task task = { t->tid, t->start_ticks };
+	struct ask_share *new;
+
+	for (uint32_t i = 0; i < s->nr_shares; i++)
+		if (!window_task_compare(&s->shares[i].task, &task))
+			return &s->shares[i];
+	new = vec_push(s->shares, s->nr_shares);
+	*new = (struct ask_share){ .task = task };
+	/* Whoever comes later had its first turn after that. */
+	if (s->nr_looks == 1) {
+		new->first_turns = t->nr_turns;
+		new->nr_turns = t->nr_turns;
+		new->first_waited_ns = t->waited_ns;
+	}
+	return new;
+}
+
+static void add_turn(struct ask_series *s, const struct turn *t)
+{
+	struct ask_share *share = share_of(s, t);
+
+	if (t->nr_turns > share->nr_turns && window_task_compare(&share->task, &s->task))
+		window_others_add(&s->others, &share->task, t->nr_turns - share->nr_turns);
+	share->nr_turns = t->nr_turns;
+	share->waited_ns = t->waited_ns;
+}
+
+/* @turns: [nr] of the lock that it waits for, at least one */
+static struct ask_series next_of_turns(struct window *win, const struct world *w,
+				       const struct wait *wait, const struct turn *turns,
+				       uint32_t nr)
+{
+	const struct task *t = &w->tasks[wait->task];
+	struct ask_series s, seen = {
+		.task = { t->tid, t->start_ticks },
+		.res_id = turns->res_id,
+		.since_ns = win->now_ns,
+		.by_turns = true,
+		/* Those that were there before, and are not any more. */
+		.nr_gone = turns->nr_tasks > nr ? turns->nr_tasks - nr : 0,
+	};
+
+	for (uint32_t i = 0; i < nr; i++) {
+		if (turns[i].tid != t->tid || turns[i].start_ticks != t->start_ticks)
+			continue;
+		seen.first_had = turns[i].nr_turns;
+		seen.nr_had = turns[i].nr_turns;
+		seen.first_passed = turns[i].nr_overtaken;
+		seen.nr_passed = turns[i].nr_overtaken;
+	}
+	s = next_of(win, &seen);
+	s.nr_tasks = turns->nr_tasks > s.nr_gone ? turns->nr_tasks - s.nr_gone : 0;
+	for (uint32_t i = 0; i < nr; i++)
+		add_turn(&s, &turns[i]);
+	return s;
+}
+
+/* Those of the kernel lock that @wait is for, if it has lasted; else NULL. */
+static const struct turn *turns_of_wait(const struct world *w, const struct wait *wait,
+					const struct turns *turns, uint32_t *nr_ret)
+{
+	const struct gl_wait_record *row = window_row(w, wait);
+
+	if (!turns || !row || row->kind >= GL_KIND_FUTEX || row->begin_ns + LEAST_NS > w->taken_ns)
+		return NULL;
+	return turns_of(turns, row->res_id, nr_ret);
+}
+
+void window_add_asks(struct window *win, const struct world *w, const struct episodes *episodes,
+		     const struct turns *turns)
 {
 	struct ask_series *asks = NULL;
 	uint32_t nr = 0;
 
 	for (uint32_t i = 0; i < w->nr_waits; i++) {
-		const struct episode *e = window_episode(w, &w->waits[i], episodes);
+		const struct wait *wait = &w->waits[i];
+		const struct episode *e = window_episode(w, wait, episodes);
+		const struct turn *turn;
+		uint32_t nr_turns;
 
-		if (e)
-			*vec_push(asks, nr) = next_of(win, w, &w->waits[i], e);
+		if (e) {
+			*vec_push(asks, nr) = next_of_episode(win, w, wait, e);
+			continue;
+		}
+		turn = turns_of_wait(w, wait, turns, &nr_turns);
+		if (turn)
+			*vec_push(asks, nr) = next_of_turns(win, w, wait, turn, nr_turns);
 	}
 	window_drop_asks(win);
 	win->asks = asks;

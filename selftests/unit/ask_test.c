@@ -98,6 +98,93 @@ TEST(each_turn_at_a_file_is_known)
 	EXPECT_SAYS("", say_asks(&asks));
 }
 
+/* --- the same with a lock of the kernel's, whose turns the module counts --- */
+
+/** struct turns_film - how 1 fares with a kernel lock that 2 takes past it */
+struct turns_film {
+	/** @passed, @had: between two looks */
+	uint32_t passed, had;
+	/** @gone, @came: others that waited for it before the first look, and after it */
+	uint32_t gone, came;
+	/** @young_ns: a wait lasts so much less than 1 ms when a look finds it */
+	uint64_t young_ns;
+	/** @afresh_at: the look at which the counters begin afresh; 0: none */
+	uint32_t afresh_at;
+	/** @of_another: the turns are those of another lock */
+	bool of_another;
+};
+
+/* What the module tells at look @i. */
+static char *turns_text(const struct turns_film *t, uint32_t i)
+{
+	uint32_t lock = FILM_LOCK_ID + t->of_another, n = i - (i < t->afresh_at ? 0 : t->afresh_at);
+	uint32_t nr_tasks = 2 + t->gone + (i ? t->came : 0);
+
+	return xasprintf("tid start_ns res_id tasks turns overtaken waited_ns\n"
+			 "2 0 0x%x %u %u 0 7\n1 0 0x%x %u %u %u 7\n",
+			 lock, nr_tasks, n * t->passed, lock, nr_tasks, n * t->had,
+			 n * t->passed);
+}
+
+static char *say_turns(const struct turns_film *t)
+{
+	struct film film;
+	char *said;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < 8; i++) {
+		struct world *w = film_next(&film, "1>a 2 a=2", 143);
+		uint64_t begin_ns = film.now_ns - MS_NS + t->young_ns;
+		char *text = turns_text(t, i);
+
+		wait_of(w, 1)->gen = 11 + i;
+		wait_of(w, 1)->begin_ns = begin_ns;
+		film_row(&film, 0, 1, 11 + i, begin_ns);
+		film.turns = text;
+		film_take_in(&film);
+		free(text);
+	}
+	said = say_findings(film.w);
+	film_end(&film);
+	return said;
+}
+
+TEST(one_that_always_asks_for_a_kernel_lock_and_gets_little_is_starvation)
+{
+	EXPECT_SAYS("starvation likely 1 by 2",
+		    say_turns(&(struct turns_film){ .passed = 16, .had = 1 }));
+	EXPECT_SAYS("", say_turns(&(struct turns_film){ .passed = 15, .had = 1 }));
+}
+
+TEST(turns_at_another_kernel_lock_are_silent)
+{
+	struct turns_film t = { .passed = 16, .had = 1, .of_another = true };
+
+	EXPECT_SAYS("", say_turns(&t));
+}
+
+TEST(who_hardly_waits_for_a_kernel_lock_does_not_starve)
+{
+	EXPECT_SAYS("", say_turns(&(struct turns_film){ .passed = 16, .had = 1, .young_ns = 1 }));
+}
+
+TEST(each_task_that_asks_for_a_kernel_lock_has_a_fair_share)
+{
+	/* Of four, one turn in 33 is less than an eighth of the fair share. */
+	EXPECT_SAYS("starvation likely 1 by 2",
+		    say_turns(&(struct turns_film){ .passed = 32, .had = 1, .came = 2 }));
+	EXPECT_SAYS("", say_turns(&(struct turns_film){ .passed = 31, .had = 1, .came = 2 }));
+	EXPECT_SAYS("starvation likely 1 by 2",
+		    say_turns(&(struct turns_film){ .passed = 16, .had = 1, .gone = 2 }));
+}
+
+TEST(turns_that_are_counted_afresh_are_silent)
+{
+	struct turns_film t = { .passed = 16, .had = 1, .afresh_at = 4 };
+
+	EXPECT_SAYS("", say_turns(&t));
+}
+
 /* --- starvation in one wait, of a file's lock --- */
 
 /* 1 waits for 1 s, and 3 came @before it or after it; others had it @passed times. */

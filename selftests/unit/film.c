@@ -4,6 +4,7 @@
 
 #include "episodes.h"
 #include "film.h"
+#include "turns.h"
 #include "xalloc.h"
 
 void film_begin(struct film *film)
@@ -47,10 +48,13 @@ struct world *film_next(struct film *film, const char *text, uint64_t passed_ms)
 void film_take_in(struct film *film)
 {
 	struct episodes episodes;
+	struct turns turns;
 
 	episodes_parse(film->episodes, &episodes);
-	window_add(film->window, film->w, &film->locks, &episodes);
+	turns_parse(film->turns, &turns);
+	window_add(film->window, film->w, &film->locks, &episodes, &turns);
 	episodes_free(&episodes);
+	turns_free(&turns);
 	film->w->window = film->window;
 }
 

@@ -30,6 +30,8 @@ struct film {
 	struct snapshot locks;
 	/** @episodes: the module's file of that name at the look to come; NULL: none */
 	const char *episodes;
+	/** @turns: the same */
+	const char *turns;
 };
 
 void film_begin(struct film *film);

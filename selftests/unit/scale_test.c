@@ -367,7 +367,7 @@ static double detect_once(struct __test_metadata *_metadata, const struct shape 
 		fill_in(w, 1000 * MS_NS * look);
 		start = cpu_ms();
 		if (window)
-			window_add(window, w, NULL, NULL);
+			window_add(window, w, NULL, NULL, NULL);
 		if (shape->nest)
 			window->view = view;
 		w->window = window;

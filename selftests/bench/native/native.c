@@ -25,6 +25,7 @@
 #include "../../../kmod/owner.h"
 #include "../../../kmod/spin.h"
 #include "../../../kmod/tell.h"
+#include "../../../kmod/turn.h"
 #include "../../../kmod/wait.h"
 
 #define FEW		10
@@ -47,7 +48,7 @@ struct gl_cpu *gl_cpu_ptr;
 struct gl_events gl_events;
 u32 gl_nr_rows = GL_DEFAULT_MAX_LOCKS, gl_nr_groups = 16;
 u64 tsc_mult;
-bool gl_enabled = true, gl_by_owner, gl_grouping, gl_backoffs_on;
+bool gl_enabled = true, gl_by_owner, gl_grouping, gl_backoffs_on, gl_turns_on;
 bool gridlock_wait_end, gridlock_wait_lasts;
 unsigned long gl_trace_ns;
 
@@ -62,6 +63,14 @@ void gl_episode_backed_off(u64 lock, s32 owner_tid)
 u8 gl_form_of_waiter(u32 kind)
 {
 	return GL_FORM_UNKNOWN;
+}
+
+void gl_turn_begin(struct gl_slot *slot)
+{
+}
+
+void gl_turn_end(const struct gl_slot *slot, bool got)
+{
 }
 
 void gl_group_end(struct gl_cpu *cpu, const struct gl_ended *ended)
