@@ -182,6 +182,8 @@ static void show_forms(struct seq_file *m, u32 kind, const char *text, u32 forms
 	seq_printf(m, "%-12s %s", kind_names[kind], text);
 	show_names(m, "; form tells", told);
 	show_names(m, "; form does not tell", forms & ~told);
+	if (forms & BIT(GL_FORM_WW_MUTEX))
+		gl_episodes_show_unseen(m);
 	seq_putc(m, '\n');
 }
 

@@ -247,7 +247,7 @@ static __always_inline u64 file_number(const struct gl_resource *res)
 {
 	u64 key = gl_row_key(res->kind, res->lock);
 
-	return (hash_64(key, 64) + hash_64(res->space, 63)) | GL_EPISODE_NUMBER;
+	return ((hash_64(key, 64) + hash_64(res->space, 63)) & ~GL_EPISODE_WW) | GL_EPISODE_NUMBER;
 }
 
 /* A kernel thread takes it for a client of a file server, which is no task of ours. */
@@ -355,7 +355,7 @@ notrace void gl_episode_tried(const struct gl_resource *res, u64 range, int ret)
 /* Its identity in the other files, so that what is shown tells no address. */
 static __always_inline u64 lock_number(u64 lock)
 {
-	return gl_snapshot_id(lock, 0) | GL_EPISODE_NUMBER;
+	return gl_snapshot_id(lock, 0) | GL_EPISODE_NUMBER | GL_EPISODE_WW;
 }
 
 /**

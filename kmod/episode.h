@@ -25,6 +25,9 @@ struct hrtimer_sleeper;
 /* gl_episode.uaddr of a lock of the kernel's: no address, but a number with this bit set. */
 #define GL_EPISODE_NUMBER	(1ULL << 63)
 
+/* With it: set of a ww_mutex, and not of the lock of a file. */
+#define GL_EPISODE_WW		(1ULL << 62)
+
 /**
  * struct gl_episode - one task and one futex, lock of a file or ww_mutex
  *
@@ -82,6 +85,12 @@ struct gl_episode {
 static inline bool gl_episode_has_number(const struct gl_episode *e)
 {
 	return e->uaddr & GL_EPISODE_NUMBER;
+}
+
+/** gl_episode_is_ww() - is it about a ww_mutex? */
+static inline bool gl_episode_is_ww(const struct gl_episode *e)
+{
+	return gl_episode_has_number(e) && e->uaddr & GL_EPISODE_WW;
 }
 
 extern bool gl_episodes_on;

@@ -57,6 +57,7 @@ u64 gl_probes_missed(void);
 struct seq_file;
 void gl_probes_show(struct seq_file *m);
 int gl_episodes_show(struct seq_file *m);
+void gl_episodes_show_unseen(struct seq_file *m);
 bool gl_probe_is_on(const struct gl_probe_group *group);
 
 #endif /* _GL_PROBE_H */

@@ -15,6 +15,7 @@
 #include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 #include <linux/workqueue.h>
+#include <linux/ww_mutex.h>
 
 #include "cpu.h"
 #include "episode.h"
@@ -52,6 +53,17 @@ static DEFINE_MUTEX(lease_mutex);
 static bool is_attached;
 static bool ww_is_attached;
 
+/* Who lets go of a futex is seen. Not if all kprobes were switched off when it was armed. */
+static bool wakes_are_seen;
+
+/* The latest trial has shown that who drops a ww_mutex is not seen: see try_drop(). */
+static bool drops_are_unseen;
+
+/* Ours alone. */
+static DEFINE_WW_CLASS(trial_class);
+static struct ww_mutex trial;
+static bool trial_was_seen;
+
 /* After disarming: when probes that saw it on are over, the table is to be cleared. */
 static bool is_stale;
 static unsigned long stale_until;
@@ -79,6 +91,10 @@ static notrace int on_ww_unlock(struct kprobe *probe, struct pt_regs *regs)
 {
 	struct gl_cpu *cpu;
 
+	if (regs->di == (unsigned long)&trial) {
+		WRITE_ONCE(trial_was_seen, true);
+		return 0;
+	}
 	preempt_disable_notrace();
 	cpu = gl_this_cpu();
 	if (gl_cpu_enter(cpu, GL_LEVEL_TASK)) {
@@ -107,18 +123,33 @@ static int arm(void)
 		is_stale = false;
 	}
 	err = enable_kprobe(&wake_probe);
-	if (!err)
-		WRITE_ONCE(gl_episodes_on, true);
-	return err;
+	if (err)
+		return err;
+	/* That is no error with all of them switched off, and changes nothing. */
+	wakes_are_seen = !kprobe_disabled(&wake_probe);
+	WRITE_ONCE(gl_episodes_on, true);
+	return 0;
+}
+
+/* Somebody may have switched all kprobes off: what is left of ours is to be tried. */
+static bool try_drop(void)
+{
+	WRITE_ONCE(trial_was_seen, false);
+	ww_mutex_lock(&trial, NULL);
+	ww_mutex_unlock(&trial);
+	return READ_ONCE(trial_was_seen);
 }
 
 /* To set a probe takes long, and few machines have anybody who backs off. */
 static void arm_backoffs(void)
 {
-	if (gl_backoffs_on || !ww_is_attached || !gl_event_sum(GL_EVENT_FAILED_DEADLOCK))
+	bool seen;
+
+	if (!ww_is_attached || !gl_event_sum(GL_EVENT_FAILED_DEADLOCK))
 		return;
-	if (!enable_kprobe(&ww_unlock_probe))
-		WRITE_ONCE(gl_backoffs_on, true);
+	seen = try_drop() || (!enable_kprobe(&ww_unlock_probe) && try_drop());
+	WRITE_ONCE(gl_backoffs_on, seen);
+	WRITE_ONCE(drops_are_unseen, !seen);
 }
 
 static void disarm(void)
@@ -127,12 +158,20 @@ static void disarm(void)
 		return;
 	WRITE_ONCE(gl_episodes_on, false);
 	disable_kprobe(&wake_probe);
-	if (gl_backoffs_on) {
-		WRITE_ONCE(gl_backoffs_on, false);
+	WRITE_ONCE(gl_backoffs_on, false);
+	if (ww_is_attached)
 		disable_kprobe(&ww_unlock_probe);
-	}
 	stale_until = start_poll_synchronize_rcu();
 	is_stale = true;
+}
+
+/* Once kprobes are on again: what is there has missed who let go. */
+static void arm_again(void)
+{
+	if (wakes_are_seen || enable_kprobe(&wake_probe))
+		return;
+	if (!kprobe_disabled(&wake_probe))
+		disarm();
 }
 
 static void end_lease(struct work_struct *work)
@@ -144,13 +183,21 @@ static void end_lease(struct work_struct *work)
 	mutex_unlock(&lease_mutex);
 }
 
+/* Is it seen, too, when the task gets what it asks for? */
+static bool is_whole(const struct gl_episode *e)
+{
+	if (!gl_episode_has_number(e))
+		return wakes_are_seen;
+	return !gl_episode_is_ww(e) || gl_backoffs_on;
+}
+
 static void show_rows(struct seq_file *m)
 {
 	struct gl_episode e;
 	u32 idx;
 
 	for (idx = 0; idx < GL_EPISODES; idx++)
-		if (gl_episodes_read(idx, &e))
+		if (gl_episodes_read(idx, &e) && is_whole(&e))
 			seq_printf(m, "%d %llu 0x%llx %llu %u %u %u %d %u\n", e.tid, e.start_ns,
 				   e.uaddr, e.since_ns, e.nr_overtaken, e.nr_timeouts, e.nr_had,
 				   e.by_tid, e.nr_passed);
@@ -175,6 +222,8 @@ int gl_episodes_show(struct seq_file *m)
 	mutex_lock(&lease_mutex);
 	if (is_attached && !gl_episodes_on)
 		err = arm();
+	else if (gl_episodes_on)
+		arm_again();
 	if (gl_episodes_on) {
 		arm_backoffs();
 		mod_delayed_work(system_wq, &lease, msecs_to_jiffies(GL_EPISODE_LEASE_MS));
@@ -183,6 +232,31 @@ int gl_episodes_show(struct seq_file *m)
 	}
 	mutex_unlock(&lease_mutex);
 	return err;
+}
+
+/**
+ * gl_episodes_show_unseen() - what `coverage` says of ww_mutexes, after their kind
+ * @m: file to write to
+ *
+ * Context: process.
+ */
+void gl_episodes_show_unseen(struct seq_file *m)
+{
+	const char *why;
+
+	if (!gl_futex)
+		why = "left out by a parameter";
+	else if (!gl_probe_is_on(&gl_probe_episode))
+		why = "this kernel lets nobody probe futex_wake()";
+	else if (ww_is_attached && READ_ONCE(drops_are_unseen))
+		why = "kprobes are switched off";
+	else
+		why = NULL;
+	if (why)
+		seq_printf(m, "; livelocks of ww_mutexes are not seen: %s", why);
+	else if (!ww_is_attached)
+		seq_printf(m, "; livelocks of ww_mutexes are not seen: this kernel lets nobody probe %s()",
+			   ww_unlock_probe.symbol_name);
 }
 
 static int attach(void)
@@ -197,6 +271,7 @@ static int attach(void)
 		return err;
 	}
 	is_attached = true;
+	ww_mutex_init(&trial, &trial_class);
 	ww_is_attached = !register_kprobe(&ww_unlock_probe);
 	return 0;
 }

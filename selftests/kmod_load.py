@@ -351,6 +351,16 @@ def kinds_of_futexes_are_probed():
     unload()
 
 
+def coverage_says_that_ww_mutexes_are_not_dropped_in_sight():
+    for name, want in ((b"ww_mutex_unlock", 1), (b"futex_wait_setup", 0)):
+        must_load_changed(name)
+        with open(f"{DEBUGFS}/coverage", encoding="ascii") as file:
+            told = [line for line in file if re.search(
+                r"livelocks of ww_mutexes are not seen: .* nowhere\(\)$", line)]
+        claim(len(told) == want, f"without {name}: {told}")
+        unload()
+
+
 def need_both_and_unload():
     need_both()
     unload()
@@ -361,7 +371,7 @@ TESTS = [loads_and_unloads, nothing_stays_behind, open_file_holds_the_module, le
          tables_out_of_range_are_refused,
          kernel_without_the_tracepoints_is_refused, folder_that_cannot_be_made_is_refused,
          changed_module_loads, kind_of_futex_is_probed_whole_or_not,
-         kinds_of_futexes_are_probed]
+         kinds_of_futexes_are_probed, coverage_says_that_ww_mutexes_are_not_dropped_in_sight]
 
 
 def put_back(test):

@@ -14,7 +14,7 @@ import signal
 import socket
 import threading
 
-from counters import every_mutex_counts, read_waits, stats
+from counters import DEBUGFS, every_mutex_counts, read_waits, stats
 from gltest import (KERNEL_LOCKS, READY_SECS, RT, SLOW, Report, Skipped, brief, claim, gridlock,
                     need_kernel_locks, need_module, run, wait_until)
 from kinds import Counts
@@ -229,6 +229,25 @@ def those_who_begin_anew_are_livelock():
         claim_livelock(told[0][0], pairs[0])
 
 
+def who_drops_them_is_not_seen_without_kprobes():
+    """Not even those are told of who never get what they ask for: nobody knows."""
+    kprobes = "/sys/kernel/debug/kprobes/enabled"
+    with contextlib.ExitStack() as stack:
+        with open(kprobes, "w", encoding="ascii") as file:
+            file.write("0")
+        try:
+            pairs = [Pair(stack, 0), Pair(stack, 1, gives_way=ATTEMPTS)]
+            found = check_while(pairs).of_type("livelock")
+            with open(f"{DEBUGFS}/coverage", encoding="ascii") as file:
+                told = [line for line in file if "livelocks of ww_mutexes are not seen" in line]
+        finally:
+            with open(kprobes, "w", encoding="ascii") as file:
+                file.write("1")
+        claim(not found, f"{brief(found)} of {[pair.tids() for pair in pairs]}")
+        claim(len(told) == 1 and told[0].split()[0] == KIND and "switched off" in told[0],
+              f"coverage says {told}")
+
+
 def need_all():
     need_module()
     need_kernel_locks()
@@ -238,7 +257,7 @@ def need_all():
 
 
 TESTS = [back_offs_are_counted_exactly, waits_of_the_older_are_no_failures,
-         those_who_begin_anew_are_livelock]
+         who_drops_them_is_not_seen_without_kprobes, those_who_begin_anew_are_livelock]
 
 if __name__ == "__main__":
     run([(test.__name__, test) for test in TESTS], need_all)
