@@ -127,6 +127,14 @@ def hallway_without_the_lens_is_silent():
         claim(not hall.ours(report.findings, "livelock"), "it sees what it cannot")
 
 
+def two_processes_are_told_apart():
+    """One look at both, each of which has its probes at the same places."""
+    with Hallway("opposite") as hall, Hallway("same") as other:
+        told, report = look(hall, "--lens", other.pid, kind="lock-inversion", secs=1)
+        claim(len(told) == 1, f"it says {told}")
+        claim(not other.ours(report.findings, "lock-inversion"), f"it says {report.findings}")
+
+
 def programs_that_are_preempted_do_no_harm():
     """A program of the lens that another task interrupts on its CPU must not lose what
     it works on to it: with a stack for each CPU, the kernel dies. Calls may be lost, and
@@ -406,6 +414,8 @@ def what_it_cannot_do_it_says():
     # Its number is free; nobody gets it so soon.
     refused("--lens", sleep.pid, why=f"process {sleep.pid} cannot be read: No such")
     refused("--lens", 2, why="process 2 has no C library that the lens knows")
+    with Hallway("same") as hall:
+        refused("--lens", hall.two, why=f"process {hall.two} cannot be read: No such")
 
 
 def no_pid_is_refused():
@@ -419,7 +429,8 @@ TESTS = [
     hallway_without_the_lens_is_silent, programs_that_are_preempted_do_no_harm,
     rwlocks_tried_for_are_livelock,
     opposite_orders_are_lock_inversion, same_orders_are_silent, orders_behind_a_gate_are_silent,
-    opposite_orders_of_rwlocks_are_lock_inversion, gate_that_is_lost_is_no_lock_inversion,
+    opposite_orders_of_rwlocks_are_lock_inversion, two_processes_are_told_apart,
+    gate_that_is_lost_is_no_lock_inversion,
     musl_is_seen, order_of_plain_mutexes_of_musl_is_seen, rwlocks_of_musl_are_seen,
     program_with_its_library_inside_is_seen_by_its_symbols,
     library_of_another_mount_namespace_is_the_one,

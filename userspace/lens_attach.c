@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "array.h"
@@ -189,7 +190,8 @@ static void read_library(struct library *lib)
 }
 
 /* Of all functions, or only of those whose return tells something. */
-static void collect(const struct library *lib, bool at_return, struct lens_places *ret)
+static void collect(const struct library *lib, pid_t pid, bool at_return,
+		    struct lens_places *ret)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
 		const struct function *f = &lib->function[i];
@@ -198,7 +200,8 @@ static void collect(const struct library *lib, bool at_return, struct lens_place
 			if (at_return && (f->call & LENS_CALL) == LENS_UNLOCK)
 				continue;
 			ret->offset[ret->nr] = f->place[k];
-			ret->cookie[ret->nr++] = f->call | (lib->musl ? LENS_MUSL : 0);
+			ret->cookie[ret->nr++] = f->call | (lib->musl ? LENS_MUSL : 0) |
+						 (uint64_t)pid << LENS_TGID_SHIFT;
 		}
 	}
 }
@@ -208,8 +211,8 @@ static int attach_library(struct lens_bpf *skel, pid_t pid, const struct library
 	struct lens_places calls = { 0 }, returns = { 0 };
 	int err;
 
-	collect(lib, false, &calls);
-	collect(lib, true, &returns);
+	collect(lib, pid, false, &calls);
+	collect(lib, pid, true, &returns);
 	err = lens_link(skel->progs.lens_enter, false, pid, lib->fd, &calls);
 	return err ?: lens_link(skel->progs.lens_return, true, pid, lib->fd, &returns);
 }
@@ -377,12 +380,23 @@ int lens_attach_exit(struct lens_bpf *skel)
 	return link ? 0 : -errno;
 }
 
+/* A thread that is not the first one of its process has a folder in /proc, too. */
+static bool is_process(pid_t pid)
+{
+	int fd = syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 int lens_attach(struct lens_bpf *skel, pid_t pid, struct lens_file *ret, char *why, size_t size)
 {
 	struct attempt a = { .skel = skel, .pid = pid, .why = why, .size = size };
+	int err = is_process(pid) ? 0 : -ESRCH, nr = 0;
 	struct proc_maps maps;
-	int err = proc_maps_read_here(pid, &maps), nr = 0;
 
+	err = err ?: proc_maps_read_here(pid, &maps);
 	*why = '\0';
 	if (err) {
 		snprintf(why, size, "process %d cannot be read: %s", pid, strerror(-err));

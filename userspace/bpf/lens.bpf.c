@@ -106,6 +106,15 @@ static __always_inline int is_off(struct pt_regs *ctx)
 	return 1;
 }
 
+/*
+ * Kernels before 6.6 run the program of a return for every process that has such a
+ * probe at the same place, once for each of these.
+ */
+static __always_inline int is_of_another(__u64 cookie)
+{
+	return bpf_get_current_pid_tgid() >> 32 != cookie >> LENS_TGID_SHIFT;
+}
+
 static __always_inline void count(__u32 what)
 {
 	__u64 *nr = bpf_map_lookup_elem(&counts, &what);
@@ -386,16 +395,17 @@ static __always_inline void end(struct lens_state *s, int ret)
 SEC("uretprobe")
 int lens_return(struct pt_regs *ctx)
 {
+	__u64 call = bpf_get_attach_cookie(ctx);
 	struct lens_state *s;
 	int anew;
 
-	if (is_off(ctx))
+	if (is_off(ctx) || is_of_another(call))
 		return 0;
 	s = current_state(&anew);
 	if (!s)
 		return 0;
 	if (!s->wanted)
-		end_unknown(s, anew, bpf_get_attach_cookie(ctx));
+		end_unknown(s, anew, call);
 	else if (s->nr_inner)
 		s->nr_inner--;
 	else
@@ -442,7 +452,7 @@ int lens_enter(struct pt_regs *ctx)
 {
 	__u64 call = bpf_get_attach_cookie(ctx);
 
-	if (is_off(ctx))
+	if (is_off(ctx) || is_of_another(call))
 		return 0;
 	return (call & LENS_CALL) == LENS_UNLOCK ? drop(ctx, call) : begin(ctx, call);
 }

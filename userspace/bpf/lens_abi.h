@@ -21,7 +21,8 @@
 #define LENS_HOLD_SLOTS		41
 
 /**
- * enum lens_call - what a probed function does, and whose; a probe's cookie
+ * enum lens_call - what a probed function does, and whose: the lower half of a probe's
+ * cookie; the upper half is the number of the process that it is set in
  * @LENS_LOCK: waits until it has the lock
  * @LENS_TRY: may come back without it
  * @LENS_CALL: mask of the above
@@ -38,6 +39,8 @@ enum lens_call {
 	LENS_RWLOCK	= 0x200,
 	LENS_SHARED	= 0x400,
 };
+
+#define LENS_TGID_SHIFT		32
 
 /*
  * The lowest bits of a lock's address are 0, as those of every futex are. Where a
