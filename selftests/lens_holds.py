@@ -17,6 +17,9 @@ HOLDER = os.path.join(HERE, "scenario", "holder")
 SECS = 5 * SLOW
 TIMES = 200
 
+# Looks, until one lost nothing.
+TRIES = 3
+
 
 class Holder(Beside):
     """A thread that holds a lock TIMES times when it is told to."""
@@ -30,17 +33,27 @@ class Holder(Beside):
         self.process.stdin.flush()
         words = read_line(self.process.stdout, READY_SECS).split()
         claim(words[:1] == ["held"], f"holder says {words}")
-        self.inner, self.outer, self.longest, self.lock = map(int, words[1:])
+        self.inner, self.outer, self.longest, self.lock, self.holds = map(int, words[1:])
 
 
 def seen(way):
-    """What the lens tells of a holder that holds while it looks."""
+    """What the lens tells of a holder that holds while it looks. Where it has two threads,
+    one may come in between while the other one's call is looked at: that one is lost.
+    """
+    for _ in range(TRIES):
+        lens, holder = seen_once(way)
+        if not lens["lost"]:
+            break
+    claim(lens["lost"] == 0 and lens["holds_lost"] == 0, f"the lens lost events: {lens}")
+    return lens, holder
+
+
+def seen_once(way):
     with Holder(way) as holder, Look("--lens", holder.pid, secs=SECS) as beside:
         beside.looked(1)
         holder.go()
         claim(beside.process.poll() is None, "the look is over before the holder is")
         lens = json.loads(beside.process.communicate(timeout=READY_SECS)[0])["lens"]
-    claim(lens["lost"] == 0 and lens["holds_lost"] == 0, f"the lens lost events: {lens}")
     return lens, holder
 
 
@@ -48,7 +61,7 @@ def is_measured(way, kind="pthread mutex", mode="exclusive"):
     lens, holder = seen(way)
     claim(lens["locks_held"] == len(lens["holds"]) == 1, f"it says {lens}")
     hold = lens["holds"][0]
-    claim(hold["count"] == TIMES, f"it says {hold}")
+    claim(hold["count"] == holder.holds, f"{holder.holds} times, but it says {hold}")
     claim(hold["mode"] == mode, f"it is held {hold['mode']}")
     claim(hold["pid"] == holder.pid, f"it is of {hold['pid']}")
     claim(hold["name"] == f"{kind} {holder.lock:#x}", f"it is {hold['name']}")
@@ -57,10 +70,10 @@ def is_measured(way, kind="pthread mutex", mode="exclusive"):
     claim(holder.inner <= total <= holder.outer,
           f"{total} ns, where {holder.inner} to {holder.outer} were measured")
     longest = round(hold["max_s"] * 1e9)
-    claim(holder.inner / TIMES <= longest <= holder.longest,
+    claim(holder.inner / holder.holds <= longest <= holder.longest,
           f"{longest} ns, where {holder.longest} were measured")
     slots = hold["histogram"]
-    claim(sum(slot["count"] for slot in slots) == TIMES, f"it says {slots}")
+    claim(sum(slot["count"] for slot in slots) == holder.holds, f"it says {slots}")
     claim(hold["p50_s"] <= hold["p99_s"] <= hold["max_s"] < slots[-1]["below_s"], f"{hold}")
 
 
@@ -83,6 +96,15 @@ def reader_is_measured():
 @same_everywhere
 def writer_is_measured():
     is_measured("write", "pthread rwlock")
+
+
+def mutex_is_not_held_while_its_thread_waits_for_a_condition():
+    """Two threads who never had it both: in all, no longer than it took."""
+    is_measured("wait")
+
+
+def mutex_is_held_while_its_thread_sleeps():
+    is_measured("asleep")
 
 
 def no_lock_is_not_held():
@@ -111,6 +133,8 @@ def text_tells_them_when_asked():
 TESTS = [
     mutex_is_measured, mutex_that_is_tried_for_is_measured,
     mutex_that_is_taken_again_is_held_once, reader_is_measured, writer_is_measured,
+    mutex_is_not_held_while_its_thread_waits_for_a_condition,
+    mutex_is_held_while_its_thread_sleeps,
     no_lock_is_not_held,
     what_began_before_is_not_counted, text_tells_them_when_asked,
 ]

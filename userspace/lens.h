@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * lens - every call of the pthread_mutex and pthread_rwlock functions, glibc's or
- * musl's, in the processes that the user names: uprobes whose programs
+ * lens - every call of the functions for mutexes, rwlocks and conditions,
+ * glibc's or musl's, in the processes that the user names: uprobes whose programs
  * (bpf/lens.bpf.c) count in the kernel.
  *
  * They are set by a child of the reader: that takes the mmap_lock of every

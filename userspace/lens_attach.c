@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lens_attach - uprobes on the pthread_mutex and pthread_rwlock functions of one
+ * lens_attach - uprobes on the functions for mutexes, rwlocks and conditions of one
  * process (lens_attach.h).
  *
  * Of each file with code that the process maps, the file itself is opened,
@@ -51,7 +51,7 @@ struct function {
 
 /*
  * Where each probe takes its time to set, the rare ones are set only if some file of
- * the process calls the function.
+ * the process calls the function. Whether threads may be cancelled goes by that, too.
  *
  * In this order: no lock is noted as taken whose end would not be seen, and no
  * return is seen whose call was not.
@@ -71,7 +71,14 @@ static const struct function functions[] = {
 	{ .name = "pthread_rwlock_tryrdlock", .call = LENS_TRY | TO_READ, .rare = true },
 	{ .name = "pthread_rwlock_timedrdlock", .call = LENS_TRY | TO_READ, .rare = true },
 	{ .name = "pthread_rwlock_clockrdlock", .call = LENS_TRY | TO_READ, .rare = true },
+	{ .name = "pthread_cond_wait", .call = LENS_WAIT, .rare = true },
+	{ .name = "pthread_cond_timedwait", .call = LENS_WAIT, .rare = true },
+	{ .name = "pthread_cond_clockwait", .call = LENS_WAIT, .rare = true },
+	{ .name = "pthread_cancel" },
 };
+
+/* The place of that one, which gets no probe. */
+#define CANCEL		(ARRAY_SIZE(functions) - 1)
 
 static_assert(ARRAY_SIZE(functions) * MAX_PLACES <= LENS_MAX_PLACES,
 	      "all places of all functions must find room in struct lens_places");
@@ -93,6 +100,8 @@ struct library {
 	/** @known: it is glibc or musl; @musl: the latter */
 	bool known;
 	bool musl;
+	/** @cancels: threads may be cancelled */
+	bool cancels;
 	/** @imported: bits of those functions that it calls, and others have */
 	uint32_t imported;
 	struct function function[ARRAY_SIZE(functions)];
@@ -173,8 +182,8 @@ static void read_symbols(struct library *lib, Elf_Scn *section, const GElf_Shdr 
 	}
 }
 
-/* Symbols for linking; a program that is linked already may have others only. */
-static void read_library(struct library *lib)
+/* Symbols for linking; a program that is linked already may have others only: @all. */
+static void read_library(struct library *lib, bool all)
 {
 	Elf_Scn *section = NULL;
 	GElf_Shdr header;
@@ -185,8 +194,27 @@ static void read_library(struct library *lib)
 		return;
 	while ((section = elf_nextscn(lib->elf, section)))
 		if (gelf_getshdr(section, &header) &&
-		    (header.sh_type == SHT_DYNSYM || header.sh_type == SHT_SYMTAB))
+		    (header.sh_type == SHT_DYNSYM || (all && header.sh_type == SHT_SYMTAB)))
 			read_symbols(lib, section, &header);
+}
+
+/*
+ * What @f does, as its probes are to tell it; 0: they need not. musl's waits for a
+ * condition call its functions for mutexes.
+ *
+ * A thread that is cancelled is unwound, and that ends at a return that the kernel has
+ * turned to itself: what the program has to do on the way would be left out. So where
+ * threads may be cancelled no function in which they may be has a probe at its return.
+ * Of a condition one at the call is enough to go by.
+ */
+static uint32_t call_of(const struct library *lib, const struct function *f)
+{
+	bool waits = (f->call & LENS_CALL) == LENS_WAIT;
+
+	if (!f->call || (waits && lib->musl))
+		return 0;
+	return f->call | (lib->musl ? LENS_MUSL : 0) |
+	       (waits && lib->cancels ? LENS_UNTOLD : 0);
 }
 
 /* Of all functions, or only of those whose return tells something. */
@@ -195,13 +223,14 @@ static void collect(const struct library *lib, pid_t pid, bool at_return,
 {
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
 		const struct function *f = &lib->function[i];
+		uint32_t call = call_of(lib, f);
 
+		if (!call || (at_return && ((call & LENS_CALL) == LENS_UNLOCK ||
+					    call & LENS_UNTOLD)))
+			continue;
 		for (uint32_t k = 0; k < f->nr; k++) {
-			if (at_return && (f->call & LENS_CALL) == LENS_UNLOCK)
-				continue;
 			ret->offset[ret->nr] = f->place[k];
-			ret->cookie[ret->nr++] = f->call | (lib->musl ? LENS_MUSL : 0) |
-						 (uint64_t)pid << LENS_TGID_SHIFT;
+			ret->cookie[ret->nr++] = call | (uint64_t)pid << LENS_TGID_SHIFT;
 		}
 	}
 }
@@ -223,6 +252,8 @@ struct attempt {
 	pid_t pid;
 	/** @wanted: bits of the functions that are worth a probe each */
 	uint32_t wanted;
+	/** @cancels: threads may be cancelled, here or in another process that is named */
+	bool cancels;
 	char *why;
 	size_t size;
 };
@@ -291,6 +322,8 @@ static bool attach_to(const struct attempt *a, struct library *lib)
 
 	if (!lib->known || !lib->function[0].nr || !lib->function[1].nr)
 		return false;
+	lib->cancels = a->cancels || a->wanted & 1U << CANCEL ||
+		       (lib->function[CANCEL].nr && !lib->function[CANCEL].exported);
 	leave_out_unwanted(lib, a->wanted);
 	err = attach_library(a->skel, a->pid, lib);
 	if (err)
@@ -307,7 +340,7 @@ static bool attach_file(const struct attempt *a, const struct proc_map *map)
 
 	if (lib.fd < 0)
 		return false;
-	read_library(&lib);
+	read_library(&lib, true);
 	if (lib.elf)
 		attached = attach_to(a, &lib);
 	else
@@ -336,7 +369,7 @@ static uint32_t imported_by(const struct attempt *a, const struct proc_map *map)
 
 	if (lib.fd < 0)
 		return 0;
-	read_library(&lib);
+	read_library(&lib, false);
 	elf_end(lib.elf);
 	close(lib.fd);
 	return lib.imported;
@@ -357,18 +390,24 @@ static uint32_t with_unlock(uint32_t wanted)
 	return wanted & of_rwlocks ? wanted | unlock : wanted;
 }
 
-static uint32_t find_wanted(const struct attempt *a, const struct proc_maps *maps)
+static uint32_t find_imported(const struct attempt *a, const struct proc_maps *maps)
 {
-	uint32_t wanted = 0;
+	uint32_t imported = 0;
 
-	if (!lens_link_is_slow(a->skel))
-		return ~0U;
-	for (uint32_t i = 0; i < ARRAY_SIZE(functions); i++)
-		if (!functions[i].rare)
-			wanted |= 1U << i;
 	for (uint32_t i = 0; i < maps->nr && !*a->why; i++)
 		if (is_new_file(maps, i))
-			wanted |= imported_by(a, &maps->map[i]);
+			imported |= imported_by(a, &maps->map[i]);
+	return imported;
+}
+
+static uint32_t find_wanted(const struct attempt *a, const struct proc_maps *maps)
+{
+	bool all = !lens_link_is_slow(a->skel);
+	uint32_t wanted = find_imported(a, maps);
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(functions); i++)
+		if (functions[i].call && (all || !functions[i].rare))
+			wanted |= 1U << i;
 	return with_unlock(wanted);
 }
 
@@ -390,9 +429,26 @@ static bool is_process(pid_t pid)
 	return fd >= 0;
 }
 
-int lens_attach(struct lens_bpf *skel, pid_t pid, struct lens_file *ret, char *why, size_t size)
+bool lens_may_cancel(pid_t pid)
 {
-	struct attempt a = { .skel = skel, .pid = pid, .why = why, .size = size };
+	char why[256] = "";
+	struct attempt a = { .pid = pid, .why = why, .size = sizeof(why) };
+	struct proc_maps maps;
+	uint32_t imported;
+
+	if (proc_maps_read_here(pid, &maps))
+		return false;
+	imported = find_imported(&a, &maps);
+	proc_maps_free(&maps);
+	return imported & 1U << CANCEL;
+}
+
+int lens_attach(struct lens_bpf *skel, pid_t pid, bool cancels, struct lens_file *ret, char *why,
+		size_t size)
+{
+	struct attempt a = {
+		.skel = skel, .pid = pid, .cancels = cancels, .why = why, .size = size,
+	};
 	int err = is_process(pid) ? 0 : -ESRCH, nr = 0;
 	struct proc_maps maps;
 

@@ -3,6 +3,7 @@
 #ifndef LENS_ATTACH_H
 #define LENS_ATTACH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -13,7 +14,16 @@ struct lens_file;
 int lens_attach_exit(struct lens_bpf *skel);
 
 /**
+ * lens_may_cancel() - may threads of process @pid be cancelled, for all that it maps?
+ *
+ * Where it cannot be read no probes can be set, either.
+ */
+bool lens_may_cancel(pid_t pid);
+
+/**
  * lens_attach() - set the probes in process @pid; they stay until we exit
+ * @cancels: in some process threads may be cancelled. A return that has a probe in one of
+ *	them is turned in all that have one at the call
  * @ret: a file that has them
  * @why: [@size] why not, in words
  *
@@ -22,6 +32,7 @@ int lens_attach_exit(struct lens_bpf *skel);
  *
  * Return: 0 or -1.
  */
-int lens_attach(struct lens_bpf *skel, pid_t pid, struct lens_file *ret, char *why, size_t size);
+int lens_attach(struct lens_bpf *skel, pid_t pid, bool cancels, struct lens_file *ret, char *why,
+		size_t size);
 
 #endif /* LENS_ATTACH_H */

@@ -88,6 +88,7 @@ static _Noreturn void child_main(struct lens *lens, const struct lens_pids *pids
 {
 	struct answer answer = { 0 };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	bool cancels = false;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -97,8 +98,11 @@ static _Noreturn void child_main(struct lens *lens, const struct lens_pids *pids
 		dup2(null, fd);
 	if (lens_attach_exit(lens->skel))
 		snprintf(answer.why, WHY_SIZE, "the kernel does not tell when threads end");
+	for (uint32_t i = 0; i < pids->nr && pids->nr > 1; i++)
+		cancels |= lens_may_cancel(pids->pid[i]);
 	for (uint32_t i = 0; i < pids->nr && !*answer.why; i++)
-		lens_attach(lens->skel, pids->pid[i], &answer.file[i], answer.why, WHY_SIZE);
+		lens_attach(lens->skel, pids->pid[i], cancels, &answer.file[i], answer.why,
+			    WHY_SIZE);
 	if (write(control, &answer, sizeof(answer)) != sizeof(answer) || *answer.why)
 		_exit(1);
 	wait_for_end(control);

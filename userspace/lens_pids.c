@@ -11,7 +11,7 @@
 
 static const struct argp_option options[] = {
 	{ "lens", KEY_LENS, "PID", 0,
-	  "see every call of this process to mutex and rwlock functions (may be repeated)", 0 },
+	  "see every call of this process for mutexes and their like (may be repeated)", 0 },
 	{ 0 }
 };
 

@@ -11,6 +11,9 @@
  *	hallway same		both take A, then B
  *	hallway gated		as opposite, but each has taken a third one before
  *	hallway deep		as gated, but each has more of its own before that one
+ *	hallway kept		as same, but the first one, with both, waits for a condition
+ *				with A: it drops that and takes it again, and keeps B
+ *	hallway left		the same, but it waits before it takes B
  *
  * With -c before that, the two mutexes are such as check who has them. With -m MODES
  * there are rwlocks in the place of the two and of the gate: three letters, r or w,
@@ -48,6 +51,7 @@ static struct hall {
 	unsigned int every;
 	pthread_mutex_t mutex[2];
 	pthread_mutex_t gate;
+	pthread_cond_t cond;
 	pthread_rwlock_t rwlock[2];
 	pthread_rwlock_t rwgate;
 	/** @own: as many as the lens follows: the gate finds no place there */
@@ -57,6 +61,11 @@ static struct hall {
 } halls[MAX_HALLS];
 
 static int nr_halls;
+
+#ifdef MAY_CANCEL
+/* Nobody calls it. */
+int (*const may_cancel)(pthread_t thread) = pthread_cancel;
+#endif
 
 static void keep_step(struct hall *h)
 {
@@ -134,6 +143,15 @@ static void try_round(struct hall *h, int self, unsigned int round)
 		drop(h, self);
 }
 
+/* For a condition, until a time that is over: it does not depend on anybody. */
+static void wait_with(struct hall *h, int self, int which, const char *way)
+{
+	struct timespec past = { 0 };
+
+	if (self == 0 && !strcmp(h->way, way))
+		pthread_cond_timedwait(&h->cond, &h->mutex[which], &past);
+}
+
 static void take_both(struct hall *h, int self, int first)
 {
 	int nr_own = strcmp(h->way, "deep") ? 0 : NR_OWN;
@@ -144,7 +162,9 @@ static void take_both(struct hall *h, int self, int first)
 	if (gated)
 		take_gate(h, self);
 	take(h, self, first, FIRST);
+	wait_with(h, self, first, "left");
 	take(h, self, !first, OTHER);
+	wait_with(h, self, first, "kept");
 	drop(h, !first);
 	drop(h, first);
 	if (gated)
@@ -153,12 +173,17 @@ static void take_both(struct hall *h, int self, int first)
 		pthread_mutex_unlock(&h->own[self][nr_own]);
 }
 
+static bool is_of_one_order(const struct hall *h)
+{
+	return !strcmp(h->way, "same") || !strcmp(h->way, "kept") || !strcmp(h->way, "left");
+}
+
 /* The one, and then the other. */
 static void order_round(struct hall *h, int self)
 {
 	for (int turn = 0; turn < 2; turn++) {
 		if (turn == self)
-			take_both(h, self, strcmp(h->way, "same") ? self : 0);
+			take_both(h, self, is_of_one_order(h) ? 0 : self);
 		keep_step(h);
 	}
 }
@@ -197,6 +222,7 @@ static void make_locks(struct hall *h, int type)
 	pthread_mutexattr_init(&attr);
 	pthread_mutexattr_settype(&attr, type);
 	pthread_mutex_init(&h->gate, NULL);
+	pthread_cond_init(&h->cond, NULL);
 	pthread_rwlock_init(&h->rwgate, NULL);
 	pthread_barrier_init(&h->step, NULL, 2);
 	for (int i = 0; i < 2; i++) {
@@ -255,7 +281,7 @@ int main(int argc, char **argv)
 		argv = make_hall(argv + 1);
 	} while (argv && *argv);
 	if (!argv) {
-		fprintf(stderr, "hallway: [-c | -m MODES] tries N | opposite | same | gated | deep [/ ...]\n");
+		fprintf(stderr, "hallway: [-c | -m MODES] tries N | opposite | same | gated | deep | kept | left [/ ...]\n");
 		return 2;
 	}
 	printf("ready %lu", (unsigned long)&pthread_mutex_lock);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lens - the part in the kernel: entries and returns of the pthread_mutex and
- * pthread_rwlock functions, in the processes that the reader names.
+ * lens - the part in the kernel: entries and returns of the functions for mutexes,
+ * rwlocks and conditions, in the processes that the reader names.
  *
  * It keeps for each thread the locks that it holds, and tells three things: how
  * often an attempt that may fail did, which locks were held when another one was
- * asked for, and for how long each was. A lock that was taken before anybody looked is not known
+ * asked for, and for how long each was. Who waits for a condition does not hold its
+ * mutex, and asks for it again. A lock that was taken before anybody looked is not known
  * until it is dropped: what was told of its thread till then counts for nothing,
  * which a new epoch of that thread says. After a call that was missed, whosever it
  * was, nothing is known of any thread but what is seen from then on.
@@ -122,47 +123,15 @@ static __always_inline __u64 lock_of(__u64 addr, __u64 call)
 	return addr;
 }
 
+static __always_inline int is_wait(__u64 call)
+{
+	return (call & LENS_CALL) == LENS_WAIT;
+}
+
 /* Calls that a first one may be inside of: musl's functions call each other. */
 static __always_inline __u32 outer_calls(__u64 call)
 {
 	return call & LENS_MUSL ? MUSL_MAX_OUTER : 0;
-}
-
-static __always_inline int begin(struct pt_regs *ctx, __u32 call)
-{
-	int anew;
-	struct lens_state *s = current_state(&anew);
-	__u64 wanted = lock_of(PT_REGS_PARM1(ctx), call);
-
-	if (!s)
-		return 0;
-	/* It may have come to the probe before there was one at its return. */
-	if (anew) {
-		s->nr_stray = 1 + outer_calls(call);
-		return 0;
-	}
-	/* glibc's functions do not: the one before is over. */
-	if (!(call & LENS_MUSL))
-		s->nr_stray = 0;
-	/* musl's functions call each other: that is one call, and ends with the outer one. */
-	if (s->wanted && s->wanted == wanted && call & s->call & LENS_MUSL) {
-		s->nr_inner++;
-		return 0;
-	}
-	/* The one under way did not return, or a signal's handler came in between. */
-	if (s->wanted) {
-		miss(LENS_LOST_RETURN);
-		return 0;
-	}
-	s->wanted = wanted;
-	s->call = call;
-	s->site = 0;
-	bpf_probe_read_user(&s->site, sizeof(s->site), (void *)PT_REGS_SP(ctx));
-	/* Who only tries does not wait, and orders nothing. */
-	if ((call & LENS_CALL) == LENS_LOCK && s->nr_held && !s->nr_unknown &&
-	    place_of(s, s->wanted) < 0)
-		note_nesting(s);
-	return 0;
 }
 
 static __always_inline __u32 owner_of(const struct lens_state *s)
@@ -242,7 +211,8 @@ static __always_inline void hold(struct lens_state *s)
 		held->addr = s->wanted;
 		held->site = s->site;
 		held->depth = 1;
-		held->since_ns = is_taken_again(s) ? 0 : bpf_ktime_get_ns();
+		held->since_ns = s->call & LENS_UNTOLD || is_taken_again(s) ?
+				 0 : bpf_ktime_get_ns();
 		s->nr_held++;
 		if (may_be_nameless(s->call) && note_holder(s->wanted))
 			count(LENS_LOST_HOLDER);
@@ -250,6 +220,121 @@ static __always_inline void hold(struct lens_state *s)
 		s->nr_unknown++;
 		count(LENS_LOST_HELD);
 	}
+}
+
+static __always_inline void let_go(struct lens_state *s, __u64 lock, __u64 call)
+{
+	int place = place_of(s, lock);
+
+	if (place < 0 || place >= LENS_MAX_HELD) {
+		/* It held one that was not known to be held; which one of them, if more. */
+		if (s->nr_unknown)
+			miss(LENS_LOST_HELD);
+		begin_epoch(s);
+		return;
+	}
+	/* glibc's wait for a condition, too, keeps a mutex that was taken more than once. */
+	if (--s->held[place].depth)
+		return;
+	if (may_be_nameless(call))
+		forget_holder(s->held[place].addr);
+	if (s->held[place].since_ns)
+		note_hold(s->held[place].addr, s->held[place].site, s->held[place].since_ns);
+	for (__u32 i = 0; i < LENS_MAX_HELD - 1; i++)
+		if (i >= (__u32)place)
+			s->held[i] = s->held[i + 1];
+	s->nr_held--;
+}
+
+/* Has it the lock, now that it is back? */
+static __always_inline int has_it(const struct lens_state *s, int ret)
+{
+	if (!ret || ret == EOWNERDEAD)
+		return 1;
+	/* The mutex of a condition: it waited for too long, or not at all for a wrong time. */
+	return is_wait(s->call) && (ret == ETIMEDOUT || ret == EINVAL);
+}
+
+static __always_inline void end(struct lens_state *s, int ret)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct lens_try_key key = { .addr = s->wanted & LENS_ADDR, .tgid = id >> 32, .tid = id };
+	struct lens_try *t = bpf_map_lookup_elem(&tries, &key);
+
+	if (has_it(s, ret)) {
+		if (t)
+			t->nr_had++;
+		hold(s);
+	} else if (is_wait(s->call)) {
+		begin_epoch(s);
+	} else if (ret == EBUSY || ret == ETIMEDOUT || ret == EDEADLK) {
+		note_failure(s, t, &key);
+	}
+	s->wanted = 0;
+}
+
+/*
+ * Of a wait for a condition no return is seen: that is over, as its thread does something
+ * else. However it ended, also by the end of its thread, whose handlers then run, the
+ * mutex is held again; since when is not known.
+ */
+static __always_inline void end_untold(struct lens_state *s)
+{
+	if (s->wanted && s->call & LENS_UNTOLD)
+		end(s, 0);
+}
+
+/* May it call a function of its kind for the same lock? glibc's oldest for conditions do. */
+static __always_inline int may_nest(__u64 call)
+{
+	return (call & LENS_CALL) != LENS_UNLOCK && (call & LENS_MUSL || is_wait(call));
+}
+
+static __always_inline void ask_for(struct lens_state *s, __u64 lock, __u64 call, __u64 sp)
+{
+	s->wanted = lock;
+	s->call = call;
+	s->site = 0;
+	bpf_probe_read_user(&s->site, sizeof(s->site), (void *)sp);
+	/* Who only tries does not wait, and orders nothing. */
+	if ((call & LENS_CALL) != LENS_TRY && s->nr_held && !s->nr_unknown &&
+	    place_of(s, lock) < 0)
+		note_nesting(s);
+}
+
+/* The lock that is called for: of a wait for a condition the mutex, which comes second. */
+static __always_inline __u64 lock_of_call(struct pt_regs *ctx, __u64 call)
+{
+	__u64 first = PT_REGS_PARM1(ctx), second = PT_REGS_PARM2(ctx);
+
+	/* Both are read: the kernel takes no program that chooses a place to read. */
+	barrier_var(first);
+	barrier_var(second);
+	return lock_of(is_wait(call) ? second : first, call);
+}
+
+static __always_inline void begin(struct lens_state *s, __u64 lock, __u64 call, __u64 sp)
+{
+	int drops = (call & LENS_CALL) == LENS_UNLOCK;
+
+	/* glibc's functions call no others, nor do those that drop: the one before is over. */
+	if (drops || !(call & LENS_MUSL))
+		s->nr_stray = 0;
+	end_untold(s);
+	/* One inside of another: that is one call, and ends with the outer one. */
+	if (s->wanted && s->wanted == lock && may_nest(call) && may_nest(s->call)) {
+		s->nr_inner++;
+		return;
+	}
+	/* The one under way did not return, or a signal's handler came in between. */
+	if (s->wanted) {
+		miss(LENS_LOST_RETURN);
+		return;
+	}
+	if (drops || is_wait(call))
+		let_go(s, lock, call);
+	if (!drops)
+		ask_for(s, lock, call, sp);
 }
 
 /* A return without a begin: that came before the lens did, or was missed. */
@@ -261,22 +346,6 @@ static __always_inline void end_unknown(struct lens_state *s, int anew, __u64 ca
 		s->nr_stray--;
 	else
 		miss(LENS_LOST_RETURN);
-}
-
-static __always_inline void end(struct lens_state *s, int ret)
-{
-	__u64 id = bpf_get_current_pid_tgid();
-	struct lens_try_key key = { .addr = s->wanted & LENS_ADDR, .tgid = id >> 32, .tid = id };
-	struct lens_try *t = bpf_map_lookup_elem(&tries, &key);
-
-	if (!ret || ret == EOWNERDEAD) {
-		if (t)
-			t->nr_had++;
-		hold(s);
-	} else if (ret == EBUSY || ret == ETIMEDOUT || ret == EDEADLK) {
-		note_failure(s, t, &key);
-	}
-	s->wanted = 0;
 }
 
 SEC("uretprobe")
@@ -300,48 +369,24 @@ int lens_return(struct pt_regs *ctx)
 	return 0;
 }
 
-static __always_inline int drop(struct pt_regs *ctx, __u64 call)
-{
-	int place, anew;
-	struct lens_state *s = current_state(&anew);
-
-	if (!s)
-		return 0;
-	s->nr_stray = 0;
-	/* A call under way that did not return: what it took, and when, is not known. */
-	if (s->wanted) {
-		miss(LENS_LOST_RETURN);
-		return 0;
-	}
-	place = place_of(s, PT_REGS_PARM1(ctx));
-	if (place < 0 || place >= LENS_MAX_HELD) {
-		/* It held one that was not known to be held; which one of them, if more. */
-		if (s->nr_unknown)
-			miss(LENS_LOST_HELD);
-		begin_epoch(s);
-		return 0;
-	}
-	if (--s->held[place].depth)
-		return 0;
-	if (may_be_nameless(call))
-		forget_holder(s->held[place].addr);
-	if (s->held[place].since_ns)
-		note_hold(&s->held[place]);
-	for (__u32 i = 0; i < LENS_MAX_HELD - 1; i++)
-		if (i >= (__u32)place)
-			s->held[i] = s->held[i + 1];
-	s->nr_held--;
-	return 0;
-}
-
 SEC("uprobe")
 int lens_enter(struct pt_regs *ctx)
 {
 	__u64 call = bpf_get_attach_cookie(ctx);
+	int drops = (call & LENS_CALL) == LENS_UNLOCK, anew;
+	struct lens_state *s;
 
 	if (is_off(ctx) || is_of_another(call))
 		return 0;
-	return (call & LENS_CALL) == LENS_UNLOCK ? drop(ctx, call) : begin(ctx, call);
+	s = current_state(&anew);
+	if (!s)
+		return 0;
+	/* It may have come to the probe before there was one at its return. */
+	if (anew)
+		s->nr_stray = drops ? 0 : 1 + outer_calls(call);
+	else
+		begin(s, lock_of_call(ctx, call), call, PT_REGS_SP(ctx));
+	return 0;
 }
 
 SEC("raw_tp/sched_process_exit")

@@ -25,19 +25,23 @@
  * cookie; the upper half is the number of the process that it is set in
  * @LENS_LOCK: waits until it has the lock
  * @LENS_TRY: may come back without it
+ * @LENS_WAIT: for a condition: drops its mutex, and has that again when it comes back
  * @LENS_CALL: mask of the above
  * @LENS_MUSL: its locks are musl's, else glibc's
  * @LENS_RWLOCK: its lock is an rwlock, else a mutex
  * @LENS_SHARED: takes that to read, else to write
+ * @LENS_UNTOLD: no probe tells of its return
  */
 enum lens_call {
 	LENS_UNLOCK	= 1,
 	LENS_LOCK	= 2,
 	LENS_TRY	= 3,
+	LENS_WAIT	= 4,
 	LENS_CALL	= 0xff,
 	LENS_MUSL	= 0x100,
 	LENS_RWLOCK	= 0x200,
 	LENS_SHARED	= 0x400,
+	LENS_UNTOLD	= 0x800,
 };
 
 #define LENS_TGID_SHIFT		32

@@ -32,7 +32,7 @@ static __always_inline __u32 slot_of(__u64 ns)
 	return slot < LENS_HOLD_SLOTS ? slot : LENS_HOLD_SLOTS - 1;
 }
 
-static __always_inline void raise(__u64 *max, __u64 ns)
+static __always_inline void raise_to(__u64 *max, __u64 ns)
 {
 	for (__u32 i = 0; i < MAX_RIVALS; i++) {
 		__u64 old = *max;
@@ -53,10 +53,10 @@ static __always_inline struct lens_hold *row_of_hold(const struct lens_hold_key 
 }
 
 /* It is dropped: other threads may be about to sum up theirs of the same lock. */
-static __always_inline void note_hold(const struct lens_held *held)
+static __always_inline void note_hold(__u64 lock, __u64 site, __u64 since_ns)
 {
-	__u64 ns = bpf_ktime_get_ns() - held->since_ns;
-	struct lens_hold_key key = { .addr = held->addr, .site = held->site };
+	__u64 ns = bpf_ktime_get_ns() - since_ns;
+	struct lens_hold_key key = { .addr = lock, .site = site };
 	struct lens_hold *h;
 
 	key.tgid = bpf_get_current_pid_tgid() >> 32;
@@ -68,7 +68,7 @@ static __always_inline void note_hold(const struct lens_held *held)
 	__sync_fetch_and_add(&h->nr, 1);
 	__sync_fetch_and_add(&h->total_ns, ns);
 	__sync_fetch_and_add(&h->slot[slot_of(ns)], 1);
-	raise(&h->max_ns, ns);
+	raise_to(&h->max_ns, ns);
 }
 
 #endif /* LENS_HOLDS_BPF_H */

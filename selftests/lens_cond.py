@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The lens: who waits for a condition drops its mutex and takes it again, and holds
+all others meanwhile; threads that are cancelled while they wait clean up as ever.
+"""
+
+import os
+import subprocess
+
+from gltest import HERE, READY_SECS, claim, need_module, read_line, run
+from lens import HALLWAY, HALLWAY_MUSL, SECS, Hallway, look_at_all, need_musl
+from puppets import Look
+
+LEAVER = os.path.join(HERE, "scenario", "leaver")
+HALLWAY_CANCEL = HALLWAY + "_cancel"
+
+LEAVERS = 20
+
+
+# --- conditions ---
+
+def lock_that_is_kept(program):
+    """Over the wait: it is held when the mutex is taken again. Its twin is taken later."""
+    tids, told = look_at_all([("kept",), ("left",)], "lock-inversion", secs=1, program=program)
+    claim(len(told[0]) == 1, f"it says {told[0]}")
+    claim(not told[1], f"of one that is taken later it says {told[1]}")
+    order, opposite = sorted((told[0][0]["order"], told[0][0]["opposite"]),
+                             key=lambda line: line.startswith(f"{tids[0][1]}:"))
+    claim(order.startswith(f"{tids[0][0]}: ") and opposite.startswith(f"{tids[0][1]}: "),
+          f"{order}; {opposite}")
+    return order
+
+
+def lock_kept_over_a_wait_is_lock_inversion():
+    order = lock_that_is_kept(HALLWAY)
+    claim(order.count("(at hallway+0x") == 2, f"the calls are not told: {order}")
+
+
+def lock_kept_in_a_program_that_cancels_threads_is_lock_inversion():
+    lock_that_is_kept(HALLWAY_CANCEL)
+
+
+def lock_kept_in_a_program_with_its_library_inside_is_lock_inversion():
+    lock_that_is_kept(HALLWAY + "_static")
+
+
+def lock_kept_over_a_wait_of_musl_is_lock_inversion():
+    need_musl()
+    lock_that_is_kept(HALLWAY_MUSL)
+
+
+# --- threads that are cancelled ---
+
+class Leaver:
+    """Threads that are cancelled, when it is told to."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(["env", "-u", "LD_PRELOAD", LEAVER, str(LEAVERS)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.pid = self.process.pid
+        claim(read_line(self.process.stdout, READY_SECS) == "ready\n", "leaver is not ready")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def go(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        words = read_line(self.process.stdout, READY_SECS).split()
+        claim(words == ["left", str(LEAVERS)], f"of {LEAVERS} it says {words}")
+
+
+def cancelled_threads_clean_up_under_the_lens():
+    leavers_clean_up()
+
+
+def they_do_beside_a_process_that_cancels_none():
+    """A return that has a probe in one process of a library is turned in all of them."""
+    with Hallway("same") as hall:
+        leavers_clean_up("--lens", hall.pid)
+
+
+def leavers_clean_up(*options):
+    with Leaver() as leaver, Look(*options, "--lens", leaver.pid, secs=SECS) as beside:
+        beside.looked(1)
+        leaver.go()
+        claim(beside.process.poll() is None, "the look is over before they are")
+        lens = beside.report()["lens"]
+    claim(lens["hits"] > 3 * LEAVERS, f"the lens saw nothing: {lens}")
+
+
+TESTS = [
+    lock_kept_over_a_wait_is_lock_inversion,
+    lock_kept_in_a_program_that_cancels_threads_is_lock_inversion,
+    lock_kept_in_a_program_with_its_library_inside_is_lock_inversion,
+    lock_kept_over_a_wait_of_musl_is_lock_inversion,
+    cancelled_threads_clean_up_under_the_lens, they_do_beside_a_process_that_cancels_none,
+]
+
+
+if __name__ == "__main__":
+    run([(test.__name__, test) for test in TESTS], need_module)
