@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """The lens: who waits for a condition drops its mutex and takes it again, and holds
-all others meanwhile; threads that are cancelled while they wait clean up as ever.
+all others meanwhile; threads that are cancelled while they wait clean up as ever. A
+semaphore is a lock if it has one unit, and who took that posts it.
 """
 
 import os
 import subprocess
 
 from gltest import HERE, READY_SECS, claim, need_module, read_line, run
-from lens import HALLWAY, HALLWAY_MUSL, SECS, Hallway, look_at_all, need_musl
+from lens import (HALLWAY, HALLWAY_MUSL, LONGER, SECS, Hallway, claim_refused_by_each_other,
+                  look_at_all, need_musl)
 from puppets import Look
 
 LEAVER = os.path.join(HERE, "scenario", "leaver")
@@ -49,6 +51,41 @@ def lock_kept_over_a_wait_of_musl_is_lock_inversion():
     lock_that_is_kept(HALLWAY_MUSL)
 
 
+# --- semaphores ---
+
+def tries_for_semaphores(program):
+    """Its twins: one that is had now and then, and one that is posted by who has not
+    taken it, so that nobody is known to have it.
+    """
+    ways = [("-s", "tries", 0), ("-s", "tries", 16), ("-x", "tries", 0)]
+    for times in LONGER:
+        tids, told = look_at_all(ways, "livelock", SECS * times, program)
+        if told[0] or told[1] or told[2]:
+            break
+    claim_refused_by_each_other(tids[0], told[0])
+    claim(not told[1], f"of one that is had now and then it says {told[1]}")
+    claim(not told[2], f"of one that others post it says {told[2]}")
+
+
+def semaphores_tried_for_are_livelock():
+    tries_for_semaphores(HALLWAY)
+
+
+def semaphores_of_musl_tried_for_are_livelock():
+    need_musl()
+    tries_for_semaphores(HALLWAY_MUSL)
+
+
+def semaphores_of_a_program_that_cancels_threads_are_not_seen():
+    for times in LONGER:
+        tids, told = look_at_all([("tries", 0), ("-s", "tries", 0)], "livelock", SECS * times,
+                                 HALLWAY_CANCEL)
+        if told[0] or told[1]:
+            break
+    claim_refused_by_each_other(tids[0], told[0])
+    claim(not told[1], f"of semaphores it says {told[1]}")
+
+
 # --- threads that are cancelled ---
 
 class Leaver:
@@ -87,12 +124,16 @@ def they_do_beside_a_process_that_cancels_none():
 
 
 def leavers_clean_up(*options):
-    with Leaver() as leaver, Look(*options, "--lens", leaver.pid, secs=SECS) as beside:
-        beside.looked(1)
-        leaver.go()
-        claim(beside.process.poll() is None, "the look is over before they are")
-        lens = beside.report()["lens"]
-    claim(lens["hits"] > 3 * LEAVERS, f"the lens saw nothing: {lens}")
+    """While a look is taken that takes long enough to see them."""
+    for times in LONGER:
+        with Leaver() as leaver, \
+                Look(*options, "--lens", leaver.pid, secs=SECS * times) as beside:
+            beside.looked(1)
+            leaver.go()
+            lens = beside.report()["lens"]
+        if lens["hits"] > 3 * LEAVERS:
+            return
+    claim(False, f"the lens saw nothing: {lens}")
 
 
 TESTS = [
@@ -100,6 +141,8 @@ TESTS = [
     lock_kept_in_a_program_that_cancels_threads_is_lock_inversion,
     lock_kept_in_a_program_with_its_library_inside_is_lock_inversion,
     lock_kept_over_a_wait_of_musl_is_lock_inversion,
+    semaphores_tried_for_are_livelock, semaphores_of_musl_tried_for_are_livelock,
+    semaphores_of_a_program_that_cancels_threads_are_not_seen,
     cancelled_threads_clean_up_under_the_lens, they_do_beside_a_process_that_cancels_none,
 ]
 

@@ -107,8 +107,20 @@ def mutex_is_held_while_its_thread_sleeps():
     is_measured("asleep")
 
 
+def semaphore_with_one_unit_is_measured():
+    is_measured("sem", "semaphore")
+
+
+def semaphore_with_two_is_not_held():
+    is_not_held("units")
+
+
 def no_lock_is_not_held():
-    lens, _ = seen("none")
+    is_not_held("none")
+
+
+def is_not_held(way):
+    lens, _ = seen(way)
     claim(not lens["holds"] and not lens["locks_held"], f"it says {lens}")
 
 
@@ -135,7 +147,7 @@ TESTS = [
     mutex_that_is_taken_again_is_held_once, reader_is_measured, writer_is_measured,
     mutex_is_not_held_while_its_thread_waits_for_a_condition,
     mutex_is_held_while_its_thread_sleeps,
-    no_lock_is_not_held,
+    semaphore_with_one_unit_is_measured, semaphore_with_two_is_not_held, no_lock_is_not_held,
     what_began_before_is_not_counted, text_tells_them_when_asked,
 ]
 

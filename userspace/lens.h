@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * lens - every call of the functions for mutexes, rwlocks and conditions,
+ * lens - every call of the functions for mutexes, rwlocks, conditions and semaphores,
  * glibc's or musl's, in the processes that the user names: uprobes whose programs
  * (bpf/lens.bpf.c) count in the kernel.
  *

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lens_attach - uprobes on the functions for mutexes, rwlocks and conditions of one
- * process (lens_attach.h).
+ * lens_attach - uprobes on the functions for mutexes, rwlocks, conditions and semaphores
+ * of one process (lens_attach.h).
  *
  * Of each file with code that the process maps, the file itself is opened,
  * whatever its path leads to by now and in whichever mount namespace it is.
@@ -74,6 +74,11 @@ static const struct function functions[] = {
 	{ .name = "pthread_cond_wait", .call = LENS_WAIT, .rare = true },
 	{ .name = "pthread_cond_timedwait", .call = LENS_WAIT, .rare = true },
 	{ .name = "pthread_cond_clockwait", .call = LENS_WAIT, .rare = true },
+	{ .name = "sem_post", .call = LENS_UNLOCK | LENS_SEM, .rare = true },
+	{ .name = "sem_wait", .call = LENS_LOCK | LENS_SEM, .rare = true },
+	{ .name = "sem_trywait", .call = LENS_TRY | LENS_SEM, .rare = true },
+	{ .name = "sem_timedwait", .call = LENS_TRY | LENS_SEM, .rare = true },
+	{ .name = "sem_clockwait", .call = LENS_TRY | LENS_SEM, .rare = true },
 	{ .name = "pthread_cancel" },
 };
 
@@ -205,13 +210,13 @@ static void read_library(struct library *lib, bool all)
  * A thread that is cancelled is unwound, and that ends at a return that the kernel has
  * turned to itself: what the program has to do on the way would be left out. So where
  * threads may be cancelled no function in which they may be has a probe at its return.
- * Of a condition one at the call is enough to go by.
+ * Of a condition one at the call is enough to go by, of a semaphore it is not.
  */
 static uint32_t call_of(const struct library *lib, const struct function *f)
 {
 	bool waits = (f->call & LENS_CALL) == LENS_WAIT;
 
-	if (!f->call || (waits && lib->musl))
+	if (!f->call || (waits && lib->musl) || (f->call & LENS_SEM && lib->cancels))
 		return 0;
 	return f->call | (lib->musl ? LENS_MUSL : 0) |
 	       (waits && lib->cancels ? LENS_UNTOLD : 0);
@@ -376,18 +381,18 @@ static uint32_t imported_by(const struct attempt *a, const struct proc_map *map)
 }
 
 /* No lock is seen taken whose end is not, whoever finds the function in whichever way. */
-static uint32_t with_unlock(uint32_t wanted)
+static uint32_t with_unlock(uint32_t wanted, uint32_t kind)
 {
-	uint32_t unlock = 0, of_rwlocks = 0;
+	uint32_t unlock = 0, of_kind = 0;
 
 	for (uint32_t i = 0; i < ARRAY_SIZE(functions); i++) {
-		if (!(functions[i].call & LENS_RWLOCK))
+		if (!(functions[i].call & kind))
 			continue;
-		of_rwlocks |= 1U << i;
+		of_kind |= 1U << i;
 		if ((functions[i].call & LENS_CALL) == LENS_UNLOCK)
 			unlock |= 1U << i;
 	}
-	return wanted & of_rwlocks ? wanted | unlock : wanted;
+	return wanted & of_kind ? wanted | unlock : wanted;
 }
 
 static uint32_t find_imported(const struct attempt *a, const struct proc_maps *maps)
@@ -408,7 +413,7 @@ static uint32_t find_wanted(const struct attempt *a, const struct proc_maps *map
 	for (uint32_t i = 0; i < ARRAY_SIZE(functions); i++)
 		if (functions[i].call && (all || !functions[i].rare))
 			wanted |= 1U << i;
-	return with_unlock(wanted);
+	return with_unlock(with_unlock(wanted, LENS_RWLOCK), LENS_SEM);
 }
 
 int lens_attach_exit(struct lens_bpf *skel)

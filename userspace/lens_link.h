@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LENS_MAX_PLACES	72
+#define LENS_MAX_PLACES	92
 
 struct bpf_program;
 struct lens_bpf;

@@ -7,10 +7,11 @@
 
 char *lens_lock_name(const struct proc_map *map, uint64_t lock)
 {
-	const char *kind = lock & LENS_IS_RWLOCK ? "rwlock" : "mutex";
+	const char *kind = lock & LENS_IS_SEM ? "semaphore" :
+			   lock & LENS_IS_RWLOCK ? "pthread rwlock" : "pthread mutex";
 	unsigned long long addr = lock & LENS_ADDR;
 
 	if (map && map->shared && *map->path)
-		return xasprintf("pthread %s 0x%llx (shared memory %s)", kind, addr, map->path);
-	return xasprintf("pthread %s 0x%llx", kind, addr);
+		return xasprintf("%s 0x%llx (shared memory %s)", kind, addr, map->path);
+	return xasprintf("%s 0x%llx", kind, addr);
 }

@@ -8,11 +8,11 @@
 struct proc_map;
 
 /**
- * lens_lock_name() - "pthread mutex 0x...", or rwlock; and which memory if it is shared
+ * lens_lock_name() - "pthread mutex 0x...", rwlock, or "semaphore 0x..."
  * @map: the mapping that it is in, or NULL
  * @lock: its address, and what it is, as the kernel tells it (bpf/lens_abi.h)
  *
- * Return: to be freed.
+ * Return: to be freed; of shared memory it tells which, too.
  */
 char *lens_lock_name(const struct proc_map *map, uint64_t lock);
 

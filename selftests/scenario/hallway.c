@@ -15,10 +15,11 @@
  *				with A: it drops that and takes it again, and keeps B
  *	hallway left		the same, but it waits before it takes B
  *
- * With -c before that, the two mutexes are such as check who has them. With -m MODES
- * there are rwlocks in the place of the two and of the gate: three letters, r or w,
- * tell how the first thread takes the one it takes first, the other one, and the
- * gate; and three more how the second one does.
+ * With -c before that, the two mutexes are such as check who has them. With -s there
+ * are semaphores in their place, and with -x each thread posts the other one's at the
+ * end of a round, and not its own. With -m MODES there are rwlocks in the place of the
+ * two and of the gate: three letters, r or w, tell how the first thread takes the one it
+ * takes first, the other one, and the gate; and three more how the second one does.
  *
  * Several of these, with a / between, are as many halls, with two threads each.
  *
@@ -27,6 +28,7 @@
  */
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -47,11 +49,15 @@ static struct hall {
 	const char *way;
 	/** @modes: of rwlocks; NULL: mutexes are taken */
 	const char *modes;
+	/** @sems: semaphores are; @crossed: each is posted by who has not taken it */
+	bool sems;
+	bool crossed;
 	/** @every: a round of so many in which the second one leaves its own; 0: none */
 	unsigned int every;
 	pthread_mutex_t mutex[2];
 	pthread_mutex_t gate;
 	pthread_cond_t cond;
+	sem_t sem[2];
 	pthread_rwlock_t rwlock[2];
 	pthread_rwlock_t rwgate;
 	/** @own: as many as the lens follows: the gate finds no place there */
@@ -87,7 +93,9 @@ static bool reads(const struct hall *h, int self, enum place place)
 
 static void take(struct hall *h, int self, int which, enum place place)
 {
-	if (!h->modes)
+	if (h->sems)
+		sem_wait(&h->sem[which]);
+	else if (!h->modes)
 		pthread_mutex_lock(&h->mutex[which]);
 	else if (reads(h, self, place))
 		pthread_rwlock_rdlock(&h->rwlock[which]);
@@ -97,6 +105,8 @@ static void take(struct hall *h, int self, int which, enum place place)
 
 static int try(struct hall *h, int self, int which)
 {
+	if (h->sems)
+		return sem_trywait(&h->sem[which]);
 	if (!h->modes)
 		return pthread_mutex_trylock(&h->mutex[which]);
 	return reads(h, self, OTHER) ? pthread_rwlock_tryrdlock(&h->rwlock[which]) :
@@ -105,7 +115,9 @@ static int try(struct hall *h, int self, int which)
 
 static void drop(struct hall *h, int which)
 {
-	if (h->modes)
+	if (h->sems)
+		sem_post(&h->sem[which]);
+	else if (h->modes)
 		pthread_rwlock_unlock(&h->rwlock[which]);
 	else
 		pthread_mutex_unlock(&h->mutex[which]);
@@ -140,7 +152,7 @@ static void try_round(struct hall *h, int self, unsigned int round)
 		drop(h, !self);
 	keep_step(h);
 	if (!leaves)
-		drop(h, self);
+		drop(h, h->crossed ? !self : self);
 }
 
 /* For a condition, until a time that is over: it does not depend on anybody. */
@@ -228,6 +240,7 @@ static void make_locks(struct hall *h, int type)
 	for (int i = 0; i < 2; i++) {
 		pthread_mutex_init(&h->mutex[i], &attr);
 		pthread_rwlock_init(&h->rwlock[i], NULL);
+		sem_init(&h->sem[i], 0, 1);
 		for (int k = 0; k < NR_OWN; k++)
 			pthread_mutex_init(&h->own[i][k], NULL);
 	}
@@ -244,6 +257,9 @@ static char **make_hall(char **argv)
 	if (*argv && !strcmp(*argv, "-c")) {
 		type = PTHREAD_MUTEX_ERRORCHECK;
 		argv++;
+	} else if (*argv && (!strcmp(*argv, "-s") || !strcmp(*argv, "-x"))) {
+		h->sems = true;
+		h->crossed = !strcmp(*argv++, "-x");
 	} else if (*argv && !strcmp(*argv, "-m")) {
 		h->modes = argv[1];
 		if (!h->modes || strlen(h->modes) != 2 * NR_PLACES)
@@ -281,7 +297,7 @@ int main(int argc, char **argv)
 		argv = make_hall(argv + 1);
 	} while (argv && *argv);
 	if (!argv) {
-		fprintf(stderr, "hallway: [-c | -m MODES] tries N | opposite | same | gated | deep | kept | left [/ ...]\n");
+		fprintf(stderr, "hallway: [-c | -s | -x | -m MODES] tries N | opposite | same | gated | deep | kept | left [/ ...]\n");
 		return 2;
 	}
 	printf("ready %lu", (unsigned long)&pthread_mutex_lock);

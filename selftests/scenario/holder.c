@@ -12,6 +12,8 @@
  *				and a visitor has the mutex meanwhile: three holds
  *	holder asleep N		the same, but it sleeps in read() until the visitor, who
  *				takes nothing, wakes it: one hold
+ *	holder sem N		a semaphore with one unit
+ *	holder units N		the same with two: nobody has it
  *	holder none N		no lock at all
  *
  * It prints "ready", begins at the first line of its input, with one that is not
@@ -22,6 +24,7 @@
  * latter; the lock; and how often it was held. It ends with its input.
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -33,6 +36,7 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
+static sem_t sem;
 
 static void take_mutex(void)
 {
@@ -70,6 +74,17 @@ static void take_to_write(void)
 static void drop_rwlock(void)
 {
 	pthread_rwlock_unlock(&rwlock);
+}
+
+static void take_sem(void)
+{
+	while (sem_wait(&sem))
+		;
+}
+
+static void post_sem(void)
+{
+	sem_post(&sem);
 }
 
 static void do_nothing(void)
@@ -190,6 +205,8 @@ static const struct way {
 	  .visit = visit_with_mutex, .pause = wait_for_visitor, .leaves = true },
 	{ .name = "asleep", .take = take_mutex, .drop = drop_mutex, .lock = &mutex,
 	  .visit = visit_without, .pause = sleep_for_visitor },
+	{ .name = "sem", .take = take_sem, .drop = post_sem, .lock = &sem },
+	{ .name = "units", .take = take_sem, .drop = post_sem, .lock = &sem },
 	{ .name = "none", .take = do_nothing, .drop = do_nothing },
 };
 
@@ -273,13 +290,14 @@ int main(int argc, char **argv)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!way) {
-		fprintf(stderr, "holder: mutex | try | deep | read | write | wait | asleep | none, and how often\n");
+		fprintf(stderr, "holder: mutex | try | deep | read | write | wait | asleep | sem | units | none, and how often\n");
 		return 2;
 	}
 	pthread_mutexattr_init(&attr);
 	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
 	if (way->take == take_twice)
 		pthread_mutex_init(&mutex, &attr);
+	sem_init(&sem, 0, strcmp(way->name, "units") ? 1 : 2);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	start_visitor(way, atoi(argv[2]));
 	puts("ready");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * lens - the part in the kernel: entries and returns of the functions for mutexes,
- * rwlocks and conditions, in the processes that the reader names.
+ * rwlocks, conditions and semaphores, in the processes that the reader names.
  *
  * It keeps for each thread the locks that it holds, and tells three things: how
  * often an attempt that may fail did, which locks were held when another one was
@@ -21,6 +21,7 @@
 #include "lens_holders.bpf.h"
 #include "lens_holds.bpf.h"
 #include "lens_threads.bpf.h"
+#include "lens_sems.bpf.h"
 
 /* glibc: __lock, __count, __owner. musl: _m_type, _m_lock, and _m_count at last. */
 #define GLIBC_COUNT		1
@@ -120,6 +121,8 @@ static __always_inline __u64 lock_of(__u64 addr, __u64 call)
 		addr |= LENS_IS_RWLOCK;
 	if (call & LENS_SHARED)
 		addr |= LENS_IS_SHARED;
+	if (call & LENS_SEM)
+		addr |= LENS_IS_SEM;
 	return addr;
 }
 
@@ -138,7 +141,7 @@ static __always_inline __u32 owner_of(const struct lens_state *s)
 {
 	__u32 word[GLIBC_WRITER + 1] = { 0 };
 
-	if (s->call & LENS_MUSL && s->call & LENS_RWLOCK)
+	if (s->call & LENS_SEM || (s->call & LENS_MUSL && s->call & LENS_RWLOCK))
 		return 0;
 	bpf_probe_read_user(word, sizeof(word), (void *)(s->wanted & LENS_ADDR));
 	if (!(s->call & LENS_MUSL))
@@ -149,15 +152,13 @@ static __always_inline __u32 owner_of(const struct lens_state *s)
 /* What that one took before its epoch it may have dropped; a namesake never had it. */
 static __always_inline __u32 holder_of(const struct lens_state *s)
 {
-	const struct holder *h = find_holder(s->wanted);
 	const struct lens_state *other;
-	__u64 since_ns;
-	__u32 tid;
+	__u64 since_ns = 0;
+	__u32 tid = s->call & LENS_SEM ? who_has_sem(s->wanted, &since_ns) :
+					 who_has(s->wanted, &since_ns);
 
-	if (!h)
+	if (!tid)
 		return 0;
-	tid = h->tid;
-	since_ns = h->since_ns;
 	other = bpf_map_lookup_elem(&states, &tid);
 	if (!other || other->nr_missed != s->nr_missed || since_ns < other->epoch_ns)
 		return 0;
@@ -255,6 +256,15 @@ static __always_inline int has_it(const struct lens_state *s, int ret)
 	return is_wait(s->call) && (ret == ETIMEDOUT || ret == EINVAL);
 }
 
+/* Did others have it, or may they have had it? */
+static __always_inline int is_refused(const struct lens_state *s, int ret)
+{
+	/* Why is in errno; who would wait for ever is back for a signal only. */
+	if (s->call & LENS_SEM)
+		return ret && (s->call & LENS_CALL) == LENS_TRY;
+	return ret == EBUSY || ret == ETIMEDOUT || ret == EDEADLK;
+}
+
 static __always_inline void end(struct lens_state *s, int ret)
 {
 	__u64 id = bpf_get_current_pid_tgid();
@@ -264,10 +274,13 @@ static __always_inline void end(struct lens_state *s, int ret)
 	if (has_it(s, ret)) {
 		if (t)
 			t->nr_had++;
-		hold(s);
+		if (s->call & LENS_SEM)
+			note_unit(s->wanted, s->site, s->call);
+		else
+			hold(s);
 	} else if (is_wait(s->call)) {
 		begin_epoch(s);
-	} else if (ret == EBUSY || ret == ETIMEDOUT || ret == EDEADLK) {
+	} else if (is_refused(s, ret)) {
 		note_failure(s, t, &key);
 	}
 	s->wanted = 0;
@@ -296,8 +309,8 @@ static __always_inline void ask_for(struct lens_state *s, __u64 lock, __u64 call
 	s->call = call;
 	s->site = 0;
 	bpf_probe_read_user(&s->site, sizeof(s->site), (void *)sp);
-	/* Who only tries does not wait, and orders nothing. */
-	if ((call & LENS_CALL) != LENS_TRY && s->nr_held && !s->nr_unknown &&
+	/* Who only tries does not wait, and orders nothing; nor does what has no owner. */
+	if ((call & LENS_CALL) != LENS_TRY && !(call & LENS_SEM) && s->nr_held && !s->nr_unknown &&
 	    place_of(s, lock) < 0)
 		note_nesting(s);
 }
@@ -375,9 +388,15 @@ int lens_enter(struct pt_regs *ctx)
 	__u64 call = bpf_get_attach_cookie(ctx);
 	int drops = (call & LENS_CALL) == LENS_UNLOCK, anew;
 	struct lens_state *s;
+	__u64 lock;
 
 	if (is_off(ctx) || is_of_another(call))
 		return 0;
+	lock = lock_of_call(ctx, call);
+	if (drops && call & LENS_SEM) {
+		post(lock);
+		return 0;
+	}
 	s = current_state(&anew);
 	if (!s)
 		return 0;
@@ -385,7 +404,7 @@ int lens_enter(struct pt_regs *ctx)
 	if (anew)
 		s->nr_stray = drops ? 0 : 1 + outer_calls(call);
 	else
-		begin(s, lock_of_call(ctx, call), call, PT_REGS_SP(ctx));
+		begin(s, lock, call, PT_REGS_SP(ctx));
 	return 0;
 }
 

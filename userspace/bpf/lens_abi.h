@@ -16,6 +16,7 @@
 #define LENS_MAX_NESTINGS	8192
 #define LENS_MAX_HOLDS		8192
 #define LENS_MAX_HOLDERS	8192
+#define LENS_MAX_SEMS		8192
 
 /* Hold times by powers of 2 ns, up to some 18 minutes and more. */
 #define LENS_HOLD_SLOTS		41
@@ -28,9 +29,10 @@
  * @LENS_WAIT: for a condition: drops its mutex, and has that again when it comes back
  * @LENS_CALL: mask of the above
  * @LENS_MUSL: its locks are musl's, else glibc's
- * @LENS_RWLOCK: its lock is an rwlock, else a mutex
+ * @LENS_RWLOCK: its lock is an rwlock
  * @LENS_SHARED: takes that to read, else to write
  * @LENS_UNTOLD: no probe tells of its return
+ * @LENS_SEM: its lock is a semaphore; neither: a mutex
  */
 enum lens_call {
 	LENS_UNLOCK	= 1,
@@ -42,17 +44,20 @@ enum lens_call {
 	LENS_RWLOCK	= 0x200,
 	LENS_SHARED	= 0x400,
 	LENS_UNTOLD	= 0x800,
+	LENS_SEM	= 0x1000,
 };
 
 #define LENS_TGID_SHIFT		32
 
 /*
- * The lowest bits of a lock's address are 0, as those of every futex are. Where a
- * lock is told of that was taken or asked for, they tell what it is, and how.
+ * The lowest bits of a lock's address are 0, as those of every futex are, and so is the
+ * highest one. Where a lock is told of that was taken or asked for, they tell what it is,
+ * and how.
  */
 #define LENS_IS_RWLOCK		1ULL
 #define LENS_IS_SHARED		2ULL
-#define LENS_ADDR		(~(LENS_IS_RWLOCK | LENS_IS_SHARED))
+#define LENS_IS_SEM		(1ULL << 63)
+#define LENS_ADDR		(~(LENS_IS_RWLOCK | LENS_IS_SHARED | LENS_IS_SEM))
 
 /** enum lens_count - what is counted, for each CPU */
 enum lens_count {
@@ -68,6 +73,8 @@ enum lens_count {
 	LENS_LOST_RETURN,
 	/** @LENS_LOST_HOLDER: locks taken of which it found no room to note by whom */
 	LENS_LOST_HOLDER,
+	/** @LENS_LOST_SEM: calls for semaphores that found no room */
+	LENS_LOST_SEM,
 	NR_LENS_COUNTS
 };
 

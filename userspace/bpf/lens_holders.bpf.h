@@ -51,7 +51,7 @@ static __always_inline int note_holder(__u64 lock)
 /* Does the lock that is called for, by enum lens_call, name too few to go by? */
 static __always_inline int may_be_nameless(__u64 call)
 {
-	return (call & (LENS_RWLOCK | LENS_MUSL)) != 0;
+	return (call & (LENS_RWLOCK | LENS_MUSL | LENS_SEM)) != 0;
 }
 
 /* Another reader may come in between: that one is then not known, and no harm is done. */
@@ -64,11 +64,16 @@ static __always_inline void forget_holder(__u64 lock)
 		bpf_map_delete_elem(&holders, &key);
 }
 
-static __always_inline const struct holder *find_holder(__u64 lock)
+/* 0: nobody is known to have it; since when: @since_ns. */
+static __always_inline __u32 who_has(__u64 lock, __u64 *since_ns)
 {
 	struct holder_key key = holder_key_of(lock);
+	const struct holder *h = bpf_map_lookup_elem(&holders, &key);
 
-	return bpf_map_lookup_elem(&holders, &key);
+	if (!h)
+		return 0;
+	*since_ns = h->since_ns;
+	return h->tid;
 }
 
 #endif /* LENS_HOLDERS_BPF_H */

@@ -39,6 +39,8 @@ static struct {
 	uint64_t cookie;
 	/** @now_ns: goes on by 1 each time that it is asked for */
 	uint64_t now_ns;
+	/** @unreadable: the memory of the task is, without waiting for it */
+	bool unreadable;
 } test_bpf;
 
 static inline struct test_row *test_find(const void *map, const void *key, size_t size)
@@ -138,6 +140,8 @@ static inline uint64_t bpf_ktime_get_ns(void)
 
 static inline long bpf_probe_read_user(void *to, uint32_t size, const void *from)
 {
+	if (test_bpf.unreadable)
+		return -EFAULT;
 	memcpy(to, from, size);
 	return 0;
 }
