@@ -128,15 +128,36 @@ void futex_map_ahead(struct world *w, pid_t tgid)
 		proc_maps_ahead(w->remote, tgid, live_tid(w, tgid));
 }
 
+#define IN_ONE_PROCESS	"futex mm:%d 0x%llx"
+#define IN_FILE		"futex %02x:%02x:%llu+0x%llx"
+
 char *futex_identity(struct world *w, pid_t tgid, uint64_t addr)
 {
 	const struct proc_map *map = futex_map(w, tgid, addr);
 
 	if (!map || !map->shared || !map->inode)
-		return xasprintf("futex mm:%d 0x%llx", tgid, (unsigned long long)addr);
-	return xasprintf("futex %02x:%02x:%llu+0x%llx", map->dev_major, map->dev_minor,
+		return xasprintf(IN_ONE_PROCESS, tgid, (unsigned long long)addr);
+	return xasprintf(IN_FILE, map->dev_major, map->dev_minor,
 			 (unsigned long long)map->inode,
 			 (unsigned long long)(addr - map->start + map->offset));
+}
+
+bool futex_place(const char *id, struct futex_place *ret)
+{
+	unsigned long long addr;
+
+	if (sscanf(id, IN_ONE_PROCESS, &ret->tgid, &addr) != 2)
+		return false;
+	ret->addr = addr;
+	return true;
+}
+
+bool futex_is_shared(const char *id)
+{
+	unsigned int major, minor;
+	unsigned long long ino, addr;
+
+	return sscanf(id, IN_FILE, &major, &minor, &ino, &addr) == 4;
 }
 
 static uint32_t nested_thread(struct world *w, pid_t tgid, pid_t number)

@@ -40,6 +40,18 @@ const struct proc_map *futex_map(struct world *w, pid_t tgid, uint64_t addr);
  */
 char *futex_identity(struct world *w, pid_t tgid, uint64_t addr);
 
+/** struct futex_place - in the memory of one process */
+struct futex_place {
+	pid_t tgid;
+	uint64_t addr;
+};
+
+/** futex_place() - of what has this identity; false: of shared memory, or no futex's */
+bool futex_place(const char *id, struct futex_place *ret);
+
+/** futex_is_shared() - is it the identity of a futex in shared memory? */
+bool futex_is_shared(const char *id);
+
 /** futex_map_ahead() - futex_map() of that process comes next (remote.h) */
 void futex_map_ahead(struct world *w, pid_t tgid);
 

@@ -14,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "array.h"
 #include "episodes.h"
 #include "futex_owner.h"
 #include "lens.h"
@@ -24,6 +23,7 @@
 #include "lens_link.h"
 #include "lens_names.h"
 #include "lens_sight.h"
+#include "lens_turns.h"
 #include "proc.h"
 #include "remote.h"
 #include "text.h"
@@ -413,34 +413,13 @@ static void read_nestings(struct lens *lens, struct world *w)
 		      compare_nestings);
 }
 
-/*
- * Words of a lock that threads sleep at: the lock's own address, and of glibc's rwlocks
- * __wrphase_futex and __writers_futex, which the reader takes for no part of a lock
- * that is held to read.
- */
-static void add_turns(struct lens *lens, struct world *w, pid_t tgid, uint64_t addr, uint64_t nr)
-{
-	static const uint32_t words[] = { 0, 8, 12 };
-	uint32_t nr_words = addr & LENS_IS_RWLOCK ? ARRAY_SIZE(words) : 1;
-
-	for (uint32_t i = 0; i < nr_words; i++) {
-		uint32_t lock = lens_names_lock(&lens->names, w, tgid, addr + words[i]);
-
-		lens->names.locks[lock].nr_dropped += nr;
-	}
-}
-
 /* Whoever held it, and however: while one waits, all that is to others. */
 static void read_turns(struct lens *lens, struct world *w)
 {
 	struct rows rows = read_rows(lens->skel->maps.holds);
-	const struct lens_hold_key *key = rows.keys;
-	const struct lens_hold *h = rows.values;
 	const uint32_t *tasks;
 
-	for (uint32_t i = 0; i < rows.nr; i++)
-		if (world_process(w, key[i].tgid, &tasks))
-			add_turns(lens, w, key[i].tgid, key[i].addr, h[i].nr);
+	lens_turns_add(&lens->names, w, rows.keys, rows.values, rows.nr);
 	free_rows(&rows);
 	for (uint32_t i = 0; i < lens->nr_targets; i++)
 		lens->view.nr_threads += world_process(w, lens->target[i].pid, &tasks);

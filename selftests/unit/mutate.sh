@@ -19,6 +19,7 @@ reader=$here/../../userspace
 # What is slow, or is about other parts of the reader.
 LEAVE_OUT="abi_test scale_test snapshot_test ustack_test property_test waittab_test"
 LEAVE_OUT+=" alike_test futex_double_test proc_test text_test lens_names_test remote_test"
+LEAVE_OUT+=" lens_calls_test"
 
 # FILE|WHAT|SED: the rule WHAT of FILE is gone when SED has changed it
 rules() {
@@ -59,6 +60,7 @@ rules() {
 		detect_starvation.c|who came first is allowed a turn|s/nr - s->nr_ahead : 0;/nr : 0;/
 		lens_holds.c|locks of two processes are two|s/if (x->pid != y->pid)/if (false)/
 		lens_holds.c|the longest is told with its call|s/to->site = h->site;//
+		lens_turns.c|a lock nobody waits for is left out|s/if (!is_waited(waited, key->tgid, word))/if (false)/
 		way_out.c|file locks end with their holder|/case GL_KIND_FLOCK:/d
 		way_out.c|uninterruptible tasks do not end|s/return !wait || wait->interruptible ||/return true ||/
 		way_out.c|kernel threads do not end|s/if (t->kthread)/if (false)/
