@@ -29,6 +29,9 @@
 /* Time between looks: often enough to catch a circle that a timeout breaks. */
 #define GRID_NS			250000000ULL
 
+/* From then on what is costly once and saves at each look (census.h) pays. */
+#define LONG_WINDOW_NS		10000000000ULL
+
 /*
  * What may come after the window: a look begun in it, and its proof. What is
  * left of the five seconds goes to explaining what was found and to printing.
@@ -121,6 +124,7 @@ static void look_for(struct report *report, struct remote *remote, const struct 
 	struct limits limits = o->limits;
 
 	limits.until_ns = end + LATE_NS;
+	report->lasts = o->window_ns >= LONG_WINDOW_NS;
 	do {
 		report_round(report, remote, &limits);
 		/* A slow machine skips grid points, it does not pile them up. */

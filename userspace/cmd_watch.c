@@ -272,6 +272,7 @@ int cmd_watch(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &watch);
 	watch.report.keeps_all = true;
+	watch.report.lasts = true;
 	remote = command_remote();
 	if (!remote)
 		return EXIT_TROUBLE;

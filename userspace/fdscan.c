@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "alike.h"
+#include "census.h"
 #include "fdscan.h"
 #include "remote.h"
 #include "resolve.h"
@@ -162,10 +163,13 @@ static void add_member(struct fd_table *table, uint32_t task)
  * of a process whose reads block each thread is read as if it had its own.
  */
 static bool shares_table(struct world *w, struct fdscan *scan, const struct fd_table *table,
-			 const struct task *task)
+			 uint32_t index)
 {
-	int same = remote_kcmp(w->remote, table->tgid, table->tid, task->tid, KCMP_FILES);
+	const struct task *task = &w->tasks[index];
+	int same = census_shares_files(w, table->tasks[0], index);
 
+	if (same < 0)
+		same = remote_kcmp(w->remote, table->tgid, table->tid, task->tid, KCMP_FILES);
 	if (same >= 0)
 		return same;
 	if (same == -ESRCH || same == -ETIMEDOUT)
@@ -218,7 +222,7 @@ static void scan_process(struct world *w, struct fdscan *scan, const uint32_t *t
 		/* To ask that of a crowd takes long: only where it is for a proof. */
 		if (shared != NO_INDEX &&
 		    ((nr > MANY && !w->thorough) ||
-		     shares_table(w, scan, &scan->tables[shared], task))) {
+		     shares_table(w, scan, &scan->tables[shared], tasks[i]))) {
 			add_member(&scan->tables[shared], tasks[i]);
 			continue;
 		}

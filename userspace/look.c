@@ -2,6 +2,7 @@
 /* look - one whole look at the machine (look.h) */
 #include <stdlib.h>
 
+#include "census.h"
 #include "episodes.h"
 #include "lens.h"
 #include "look.h"
@@ -61,8 +62,10 @@ struct look *look_take(struct remote *remote, const pid_t *only, uint32_t nr_onl
 	locks = read_locks(window);
 	look->snap_err = source_snapshot(GL_RECORD_WAIT, &look->snap);
 	look->world = world_look(look->snap, remote, only, nr_only,
-				 limits ? limits->until_ns : 0);
+				 window ? window->census : NULL, limits ? limits->until_ns : 0);
 	if (window) {
+		if (window->census)
+			census_end(window->census, look->world);
 		read_runs(look->world);
 		/*
 		 * Not at the first look, which is all about deadlocks: the module then

@@ -92,6 +92,13 @@ static int own_priority(int nice, int rt_priority, int policy)
 	}
 }
 
+void proc_set_priority(struct task *t, int prio, int nice, int rt_priority, int policy)
+{
+	t->own_prio = own_priority(nice, rt_priority, policy);
+	/* An idle task shows the priority of nice 0, unless it is lent another. */
+	t->prio = policy == POLICY_IDLE && prio >= 20 ? PRIO_IDLE : prio;
+}
+
 /* Fields of stat from the priority on; @at follows field 17. */
 static void parse_priority(const char *at, struct task *t)
 {
@@ -101,9 +108,7 @@ static void parse_priority(const char *at, struct task *t)
 		   "%d %d %*d %*d %*u %*u %*d %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %d %d %d",
 		   &prio, &nice, &cpu, &rt_priority, &policy) != 5)
 		return;
-	t->own_prio = own_priority(nice, rt_priority, policy);
-	/* An idle task shows the priority of nice 0, unless it is lent another. */
-	t->prio = policy == POLICY_IDLE && prio >= 20 ? PRIO_IDLE : prio;
+	proc_set_priority(t, prio, nice, rt_priority, policy);
 	t->cpu = cpu;
 }
 
@@ -232,6 +237,12 @@ void proc_add_thread(struct world *w, pid_t tgid, pid_t tid)
 	*t = parsed;
 }
 
+void proc_add_thread_of(struct world *w, pid_t tgid, pid_t tid, bool crowd)
+{
+	if (!(crowd && add_by_row(w, tgid, tid)))
+		proc_add_thread(w, tgid, tid);
+}
+
 static void add_process(struct world *w, pid_t tgid)
 {
 	char path[PATH_SIZE];
@@ -250,8 +261,8 @@ static void add_process(struct world *w, pid_t tgid)
 	while ((entry = readdir(dir))) {
 		pid_t tid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
 
-		if (tid && !(crowd && add_by_row(w, tgid, tid)))
-			proc_add_thread(w, tgid, tid);
+		if (tid)
+			proc_add_thread_of(w, tgid, tid, crowd);
 	}
 	closedir(dir);
 }

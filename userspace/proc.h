@@ -22,6 +22,15 @@ void proc_tasks(struct world *w);
 /** proc_add_thread() - add one thread to @w, unless it is gone */
 void proc_add_thread(struct world *w, pid_t tgid, pid_t tid);
 
+/** proc_add_thread_of() - the same, of a @crowd: by the module's row, if that tells enough */
+void proc_add_thread_of(struct world *w, pid_t tgid, pid_t tid, bool crowd);
+
+/**
+ * proc_set_priority() - set @t's priorities
+ * @prio: the one in force, as field 18 of stat has it
+ */
+void proc_set_priority(struct task *t, int prio, int nice, int rt_priority, int policy);
+
 /** proc_refresh() - read anew what is known of a thread but its wait */
 void proc_refresh(struct task *t);
 

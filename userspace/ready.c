@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "census.h"
 #include "fdscan.h"
 #include "proc.h"
 #include "ready.h"
@@ -66,13 +67,12 @@ void ready_cap_replaced(struct world *w, struct wait *wait)
 
 struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t kind)
 {
-	const struct task *t = &w->tasks[s->task];
 	struct wait *wait = world_add_wait(w, s->task, kind);
 
 	/* One resource, whoever may release it: known ones beside unknown ones are no help. */
 	wait->needs = NEEDS_ANY;
 	ready_cap_replaced(w, wait);
-	wait->timed = proc_timed(t->tgid, t->tid);
+	wait->timed = census_timed(w, s->task);
 	wait->interruptible = true;
 	wait->where = xstrdup(s->wchan);
 	return wait;

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "census.h"
 #include "describe.h"
 #include "explain.h"
 #include "look.h"
@@ -269,13 +270,13 @@ static void drop_ended_long_waits(struct report *r)
 	r->nr = kept;
 }
 
-/* Looks that no item refers to any more need not be kept. */
+/* Looks that no item refers to any more, nor will the next look, need not be kept. */
 static void drop_unused_looks(struct report *r)
 {
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < r->nr_looks; i++) {
-		bool used = false;
+		bool used = r->looks[i] == r->latest;
 
 		for (uint32_t k = 0; k < r->nr; k++)
 			used |= r->item[k].look == i;
@@ -360,11 +361,15 @@ void report_round(struct report *r, struct remote *remote, const struct limits *
 
 	if (!r->round++)
 		r->module = true;
-	if (!r->window)
+	if (!r->window) {
 		r->window = window_new();
+		r->census = census_new(r->lasts);
+	}
 	r->window->lens = r->lens;
+	r->window->census = r->census;
 	recheck_all(r);
 	look = look_take(remote, NULL, 0, r->window, &half);
+	r->latest = look;
 	r->look_ns = now_ns() - start;
 	note_unseen(r, look);
 	if (nr_claims(look)) {
@@ -402,6 +407,8 @@ void report_end(struct report *r, const struct remote *remote, uint64_t window_n
 	/* A child that was replaced is not counted: it was given up for being stuck. */
 	if (remote_pid(remote) && !clock_getcpuclockid(remote_pid(remote), &child))
 		r->cost.cpu_ns += clock_value(child);
+	if (r->census)
+		census_read_counts(r->census, &r->cost.census);
 	if (r->lens)
 		lens_read_cost(r->lens, &r->cost.lens);
 	r->cost.cpu_pct = window_ns ? 100.0 * r->cost.cpu_ns / window_ns : 0;
@@ -465,5 +472,6 @@ void report_free(struct report *r)
 	explanations_free(r->explained);
 	free(r->item);
 	window_free(r->window);
+	census_free(r->census);
 	lens_close(r->lens);
 }

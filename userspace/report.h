@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "census.h"
 #include "finding.h"
 #include "lens.h"
 #include "world.h"
@@ -27,6 +28,8 @@ struct cost {
 	uint64_t longest_ns;
 	/** @cpu_pct: of one CPU over the window */
 	double cpu_pct;
+	/** @census: what was not read anew at each look */
+	struct census_counts census;
 	/** @lens: with a lens: what that took and lost */
 	struct lens_cost lens;
 };
@@ -72,6 +75,8 @@ struct report {
 	bool retry;
 	/** @next_number: [type] number of the next identifier */
 	uint32_t next_number[NR_FINDING_TYPES];
+	/** @latest: the latest look at everything: the next one refers to it (one of @looks) */
+	const struct look *latest;
 	/** @look_ns: what the latest look took, without its proof */
 	uint64_t look_ns;
 	/**
@@ -89,6 +94,8 @@ struct report {
 	int latest_err;
 	/** @keeps_all: who tells drops what has ended; else long waits go by themselves */
 	bool keeps_all;
+	/** @lasts: there will be many rounds: census_new() */
+	bool lasts;
 	/** @window_ns: time looked at */
 	uint64_t window_ns;
 	/** @lens: processes are looked at closely; NULL: none are (owned) */
@@ -97,6 +104,8 @@ struct report {
 	const struct lens_holds *holds;
 	/** @window: what all rounds saw (owned) */
 	struct window *window;
+	/** @census: what the next round need not read anew (owned) */
+	struct census *census;
 	struct cost cost;
 };
 

@@ -9,10 +9,12 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "array.h"
 #include "alike.h"
+#include "census.h"
 #include "futex_refused.h"
 #include "proc.h"
 #include "remote.h"
@@ -77,12 +79,31 @@ static bool may_wait(const struct task *t, const struct gl_wait_record *row)
 	return row || (!t->kthread && (t->state == 'S' || t->state == 'D'));
 }
 
-/* What can be told at once; then what /proc says, which was read ahead. */
+/* Does it wait for a time or a signal only? Nobody is asked for either. */
+static bool rests(const struct sleeper *s)
+{
+	switch (s->nr) {
+	case SYS_pause:
+	case SYS_nanosleep:
+	case SYS_clock_nanosleep:
+	case SYS_rt_sigsuspend:
+	case SYS_rt_sigtimedwait:
+		/* Its arguments may be on a page that somebody has to bring. */
+		return !s->row && strcmp(s->wchan, "handle_userfault");
+	default:
+		return false;
+	}
+}
+
+/* What /proc says, which was read ahead. */
 static bool see_sleeper(struct world *w, struct sleeper *s)
 {
 	struct task *t = &w->tasks[s->task];
 	struct proc_syscall call;
+	int err;
 
+	if (census_recall(w, s))
+		return true;
 	(void)proc_wchan(w->remote, t->tgid, t->tid, s->wchan, sizeof(s->wchan));
 	if (is_frozen(s->wchan)) {
 		t->suspended = "frozen";
@@ -90,11 +111,13 @@ static bool see_sleeper(struct world *w, struct sleeper *s)
 	}
 	if (!s->wchan[0] && !s->row)
 		return false;
-	(void)proc_syscall(w->remote, t, &call);
+	err = proc_syscall(w->remote, t, &call);
 	s->nr = call.nr;
 	s->pc = call.pc;
 	s->sp = call.sp;
 	memcpy(s->args, call.args, sizeof(s->args));
+	if (s->wchan[0] && !err)
+		census_keep(w, s, rests(s));
 	return true;
 }
 
@@ -119,10 +142,12 @@ static void resolve_batch(struct world *w, struct sleeper *s, uint32_t nr)
 
 	remote_ahead_new(w->remote);
 	for (uint32_t i = 0; i < nr; i++)
-		proc_sleeper_ahead(w->remote, w->tasks[s[i].task].tgid, w->tasks[s[i].task].tid);
+		if (!census_knows(w, s[i].task))
+			proc_sleeper_ahead(w->remote, w->tasks[s[i].task].tgid,
+					   w->tasks[s[i].task].tid);
 	remote_ahead_go(w->remote);
 	for (uint32_t i = 0; i < nr; i++)
-		if (see_sleeper(w, &s[i]))
+		if (see_sleeper(w, &s[i]) && !rests(&s[i]))
 			s[kept++] = s[i];
 
 	remote_ahead_new(w->remote);
@@ -157,7 +182,9 @@ static void resolve_each(struct world *w, struct sleeper *s, uint32_t nr)
 /* Those of a crowd that are like another one need no reads. */
 static void resolve_sleepers(struct world *w, struct sleeper *s, uint32_t nr)
 {
-	uint32_t first = nr < MANY ? nr : alike_find(s, nr), left = first;
+	/* Without rows nobody is like another; a proof has its own order. */
+	bool alike = nr >= MANY && (w->snap || w->thorough);
+	uint32_t first = alike ? alike_find(s, nr) : nr, left = first;
 
 	resolve_each(w, s, first);
 	for (uint32_t i = first; i < nr; i++)
@@ -173,6 +200,9 @@ static void add_sleeper(struct world *w, uint32_t task, bool with_row, bool foll
 	const struct gl_wait_record *row = find_row(w, &w->tasks[task]);
 
 	if (!row == with_row || !may_wait(&w->tasks[task], row))
+		return;
+	/* Most of a machine's threads: what is known of them is all that there is. */
+	if (!row && census_rests(w, task))
 		return;
 	*vec_push(*s, *nr) = (struct sleeper){
 		.task = task, .row = row, .nr = -1, .follows = follows
@@ -227,7 +257,8 @@ static void count_unseen(struct world *w, uint64_t denied_before)
 }
 
 struct world *world_look(const struct snapshot *snap, struct remote *remote,
-			 const pid_t *only, uint32_t nr_only, uint64_t deadline_ns)
+			 const pid_t *only, uint32_t nr_only, struct census *census,
+			 uint64_t deadline_ns)
 {
 	struct world *w = world_new(snap, remote);
 	uint64_t denied_before = remote_denied(remote);
@@ -237,7 +268,8 @@ struct world *world_look(const struct snapshot *snap, struct remote *remote,
 	w->deadline_ns = deadline_ns;
 	if (w->thorough)
 		w->nr_forks = proc_forks();
-	proc_tasks(w);
+	if (!census || !census_tasks(census, w))
+		proc_tasks(w);
 	if (only)
 		resolve_these(w, only, nr_only);
 	else
@@ -246,5 +278,7 @@ struct world *world_look(const struct snapshot *snap, struct remote *remote,
 	if (w->thorough)
 		settle(w);
 	count_unseen(w, denied_before);
+	/* From the next look on it tells of the tasks of that one. */
+	w->census = NULL;
 	return w;
 }

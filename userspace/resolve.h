@@ -75,13 +75,15 @@ extern const struct resolver resolve_child;
  *	there as holders and count as able to run. A negative number: that thread,
  *	of which nothing is to be proven.
  * @nr_only: entries in @only
+ * @census: of a series of looks; NULL: read everything anew
  * @deadline_ns: CLOCK_MONOTONIC; tasks that were not looked at by then are counted
  *	in unseen.not_looked, and count as able to run; 0: take all the time it takes
  *
  * Return: a new world; free with world_free().
  */
 struct world *world_look(const struct snapshot *snap, struct remote *remote,
-			 const pid_t *only, uint32_t nr_only, uint64_t deadline_ns);
+			 const pid_t *only, uint32_t nr_only, struct census *census,
+			 uint64_t deadline_ns);
 
 /** world_too_late() - is the time for this look over: what is left counts as not seen */
 bool world_too_late(const struct world *w);

@@ -293,6 +293,9 @@ static struct json_object *json_cost(const struct cost *cost)
 	json_object_object_add(o, "cpu_s", seconds(cost->cpu_ns));
 	json_object_object_add(o, "cpu_pct", ratio(cost->cpu_pct));
 	json_object_object_add(o, "longest_look_s", seconds(cost->longest_ns));
+	json_object_object_add(o, "bpf_looks", json_object_new_int64(cost->census.nr_looks));
+	json_object_object_add(o, "threads_told", json_object_new_int64(cost->census.nr_told));
+	json_object_object_add(o, "threads_kept", json_object_new_int64(cost->census.nr_kept));
 	return o;
 }
 

@@ -269,6 +269,12 @@ static void print_cost(const struct cost *cost)
 	printf("cost: %u looks, %s of CPU time (%.1f %% of one), the longest look took %s\n",
 	       cost->nr_looks, text_duration(cost->cpu_ns, cpu, sizeof(cpu)), cost->cpu_pct,
 	       text_duration(cost->longest_ns, longest, sizeof(longest)));
+	if (cost->census.nr_looks)
+		printf("threads: told by a BPF iterator in %u looks; %.1f %% of them had slept since the look before\n",
+		       cost->census.nr_looks,
+		       100.0 * cost->census.nr_kept / cost->census.nr_told);
+	else
+		puts("threads: each read by /proc in every look");
 }
 
 static void print_lens(const struct lens_cost *cost)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct census;
 struct episode;
 struct episodes;
 struct gl_wait_record;
@@ -221,6 +222,8 @@ struct window {
 	uint64_t now_ns;
 	/** @load_id: of the module, as of the latest look; 0: no module */
 	uint64_t load_id;
+	/** @census: what a look need not read anew; NULL: it reads everything (borrowed) */
+	struct census *census;
 	/** @lens: what a look reads, too; NULL: none (borrowed) */
 	struct lens *lens;
 	/** @view: what it told the latest look; NULL: none (borrowed) */

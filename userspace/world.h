@@ -183,6 +183,7 @@ struct unseen {
 	uint64_t unproven;
 };
 
+struct census;
 struct fdscan;
 struct futex_cache;
 struct futex_claims;
@@ -216,6 +217,8 @@ struct world {
 	const struct snapshot *snap;
 	/** @window: what the looks up to this one saw, borrowed; NULL: this one is alone */
 	const struct window *window;
+	/** @census: while the look lasts: who slept since the one before, borrowed; NULL: not known */
+	struct census *census;
 	/** @remote: reads that may block; borrowed */
 	struct remote *remote;
 	/** @futexes: what was read of processes that share futexes; futex_owner.c only */

@@ -19,7 +19,7 @@ reader=$here/../../userspace
 # What is slow, or is about other parts of the reader.
 LEAVE_OUT="abi_test scale_test snapshot_test ustack_test property_test waittab_test"
 LEAVE_OUT+=" alike_test futex_double_test proc_test text_test lens_names_test remote_test"
-LEAVE_OUT+=" lens_calls_test"
+LEAVE_OUT+=" lens_calls_test census_test"
 
 # FILE|WHAT|SED: the rule WHAT of FILE is gone when SED has changed it
 rules() {
@@ -93,7 +93,7 @@ compile() {
 }
 
 build_all() {
-	local source name skip="main lens_bpf lens_attach lens_link lens_sight $([ -n "$libdw" ] && echo ustack_none || echo ustack_dwfl ustack_modules)"
+	local source name skip="main census_bpf lens_bpf lens_attach lens_link lens_sight $([ -n "$libdw" ] && echo ustack_none || echo ustack_dwfl ustack_modules)"
 	for source in "$reader"/*.c; do
 		name=$(basename "$source" .c)
 		[[ $name == cmd_* || " $skip " == *" $name "* ]] ||

@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Looks that come one after the other: threads that slept in between are not read
+anew, and that makes no difference but in what a look costs.
+"""
+
+import json
+import os
+import subprocess
+
+from gltest import (HERE, READY_SECS, Scenario, Skipped, claim, gridlock, need_module, read_line,
+                    run, wait_until, wchan)
+from puppets import Puppets, switches
+from watch import Watch
+
+FACTS = os.path.join(HERE, "scenario", "census_facts")
+HANDOVER = os.path.join(HERE, "scenario", "handover")
+CROWD = os.path.join(HERE, "scenario", "crowd")
+
+# A deadlock, one who waits behind it, and one who just waits.
+STUCK = ["p1: mtx:0 sync !mtx:1", "p2: mtx:1 sync !mtx:0", "late: sync settle !mtx:0",
+         "idle: sync !sleep"]
+
+# From so many seconds on check has the kernel tell who slept.
+LONG = 10
+
+# Of a report: what two looks at the same threads need not have in common.
+TIMES = {"since_s", "at_least_s", "begin_s", "uid"}
+
+
+def need():
+    need_module()
+    if not os.path.exists("/sys/kernel/btf/vmlinux") or not os.path.exists(FACTS):
+        raise Skipped("the kernel does not tell its types, or there was no libbpf to build with")
+
+
+def without_times(what):
+    if isinstance(what, dict):
+        return {key: without_times(value) for key, value in what.items() if key not in TIMES}
+    return [without_times(value) for value in what] if isinstance(what, list) else what
+
+
+def check(source, *args):
+    """A report, by that source of what is known of threads."""
+    env = {**os.environ, "GRIDLOCK_THREADS": source}
+    return json.loads(gridlock("check", "--json", *args, env=env)[1])
+
+
+class Crowd:
+    """Threads that wait for one mutex."""
+
+    def __init__(self, number):
+        self.process = subprocess.Popen([CROWD, "queue", str(number)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        claim(self.process.stdout.readline().startswith("ready"), "the crowd did not get ready")
+        folder = f"/proc/{self.process.pid}/task"
+        wait_until(lambda: all(wchan(tid) for tid in os.listdir(folder)), "all of the crowd sleep")
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def facts_are_those_of_proc():
+    """Of threads that sleep, whatever their policy and priority."""
+    with Puppets("plain", "nice", "urgent", "rr", "idle") as p, Crowd(100):
+        p["nice"].do("policy other 7")
+        p["urgent"].do("policy other -7")
+        p["rr"].do("policy rr 9")
+        p["idle"].do("policy idle 0")
+        for puppet in p.puppet.values():
+            wait_until(puppet.asleep, f"{puppet.name} sleeps")
+        facts = subprocess.run([FACTS], capture_output=True, text=True, check=False)
+        last = facts.stdout.splitlines()[-1:]
+        claim(not facts.returncode and last and last[0].startswith("kept "), facts.stdout)
+        claim(int(last[0].split()[1]) > 100, f"few of the threads slept: {last[0]}")
+
+
+def reports_are_the_same():
+    with Scenario(STUCK, threads=True) as scenario:
+        told = {source: check(source, "--for", LONG) for source in ("proc", "bpf")}
+        claim(not told["proc"]["cost"]["bpf_looks"], f"by /proc: {told['proc']['cost']}")
+        cost = told["bpf"]["cost"]
+        claim(cost["bpf_looks"] and 0 < cost["threads_kept"] < cost["threads_told"],
+              f"by BPF: {cost}")
+        same = [without_times(report["findings"]) for report in told.values()]
+        claim(same[0] == same[1], f"by /proc {same[0]}, by BPF {same[1]}")
+        claim({task["tid"] for task in same[0][0]["tasks"]} == scenario.tids("p1 p2"), f"{same[0]}")
+
+
+def crowd_is_kept():
+    """A machine with many threads needs no telling."""
+    with Crowd(600):
+        report = json.loads(gridlock("check", "--json", "--for", LONG)[1])
+    cost = report["cost"]
+    claim(cost["bpf_looks"] == cost["looks"] - 1, f"not all looks but the first: {cost}")
+    claim(cost["looks"] < 3 or cost["threads_kept"] >= 600 * (cost["looks"] - 2), f"{cost}")
+
+
+def few_are_read_by_proc():
+    cost = json.loads(gridlock("check", "--json", "--for", LONG)[1])["cost"]
+    claim(not cost["bpf_looks"], f"with few threads it does not pay: {cost}")
+
+
+def crowd_is_read_by_proc_in_a_short_window():
+    with Crowd(600):
+        cost = json.loads(gridlock("check", "--json", "--for", LONG - 1)[1])["cost"]
+    claim(not cost["bpf_looks"], f"for some looks it does not pay: {cost}")
+
+
+class Handover:
+    """A mutex to be handed over, and a watch that saw all wait for it at some looks."""
+
+    def __init__(self, then):
+        self.then = then
+
+    def __enter__(self):
+        os.environ["GRIDLOCK_THREADS"] = "bpf"
+        self.process = subprocess.Popen([HANDOVER, self.then], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.watch = Watch("--json")
+        word, *tids = read_line(self.process.stdout, READY_SECS).split()
+        claim(word == "ready", "the handover did not get ready")
+        self.heir, self.sleeper = (int(tid) for tid in tids)
+        self.watch.silent_rounds(4)
+        self.slept = switches(self.sleeper)
+        return self
+
+    def __exit__(self, *_):
+        self.watch.__exit__()
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        del os.environ["GRIDLOCK_THREADS"]
+
+    def hand_over(self):
+        before = switches(self.heir)
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        wait_until(lambda: switches(self.heir) > before and wchan(self.heir), "the heir goes on")
+        claim(switches(self.sleeper) == self.slept, "the sleeper was woken")
+
+
+def owner_that_changes_while_the_waiter_sleeps_is_seen():
+    """What is known of a sleeper is not all that there is to its wait."""
+    with Handover("closed") as handover:
+        handover.hand_over()
+        begun = handover.watch.finding("begin")
+        claim(begun["type"] == "deadlock", f"{begun}")
+        claim({task["tid"] for task in begun["tasks"]} == {handover.heir, handover.sleeper},
+              f"{begun}")
+
+
+def owner_that_changes_and_waits_for_nobody_is_silent():
+    with Handover("open") as handover:
+        handover.hand_over()
+        handover.watch.silent_rounds(3)
+
+
+TESTS = [
+    ("facts_are_those_of_proc", facts_are_those_of_proc),
+    ("reports_are_the_same", reports_are_the_same),
+    ("crowd_is_kept", crowd_is_kept),
+    ("few_are_read_by_proc", few_are_read_by_proc),
+    ("crowd_is_read_by_proc_in_a_short_window", crowd_is_read_by_proc_in_a_short_window),
+    ("owner_that_changes_while_the_waiter_sleeps_is_seen",
+     owner_that_changes_while_the_waiter_sleeps_is_seen),
+    ("owner_that_changes_and_waits_for_nobody_is_silent",
+     owner_that_changes_and_waits_for_nobody_is_silent),
+]
+
+if __name__ == "__main__":
+    run(TESTS, need)

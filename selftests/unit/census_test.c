@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * census_test - whether a thread slept from one record to the next, what is kept of
+ * one that did, and that nothing is kept of one that ran. The kernel is played by the
+ * test; the threads that are read by /proc are its own children.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "array.h"
+#include "census.h"
+#include "kselftest_harness.h"
+#include "proc.h"
+#include "remote.h"
+#include "resolve.h"
+#include "world.h"
+
+#define SLEEPS		1
+#define SLEEPS_DEEP	2
+#define IDLES		0x402
+
+/* --- the kernel, as the test plays it ------------------------------------------------- */
+
+static struct census_record told[8];
+static uint32_t nr_told;
+
+struct census_source *census_source_open(void)
+{
+	return (struct census_source *)told;
+}
+
+void census_source_close(struct census_source *source)
+{
+}
+
+const struct census_record *census_source_read(struct census_source *source, uint32_t *nr_ret)
+{
+	*nr_ret = nr_told;
+	return nr_told ? told : NULL;
+}
+
+/* --- two records ---------------------------------------------------------------------- */
+
+static const struct census_record sleeper = {
+	.task = 0x1000, .mm = 0x2000, .files = 0x3000, .start_ns = 5, .nr_switches = 7,
+	.run_ns = 9, .tid = 11, .tgid = 11, .ppid = 1, .state = SLEEPS, .prio = 120,
+	.static_prio = 120, .comm = "sleeper",
+};
+
+static bool slept(struct census_record before, struct census_record after)
+{
+	return census_slept(&before, &after);
+}
+
+#define WITH(field, value) ({ struct census_record r = sleeper; r.field = (value); r; })
+
+TEST(who_is_off_the_cpu_in_one_state_and_has_not_switched_slept)
+{
+	EXPECT_TRUE(slept(sleeper, sleeper));
+	EXPECT_TRUE(slept(WITH(state, SLEEPS_DEEP), WITH(state, SLEEPS_DEEP)));
+	EXPECT_TRUE(slept(WITH(state, IDLES), WITH(state, IDLES)));
+}
+
+TEST(what_others_change_of_a_sleeper_is_no_run)
+{
+	EXPECT_TRUE(slept(sleeper, WITH(prio, 100)));
+	EXPECT_TRUE(slept(sleeper, WITH(static_prio, 100)));
+	EXPECT_TRUE(slept(sleeper, WITH(policy, SCHED_BATCH)));
+	EXPECT_TRUE(slept(sleeper, WITH(ppid, 2)));
+	EXPECT_TRUE(slept(sleeper, WITH(comm[0], 'S')));
+}
+
+TEST(each_sign_of_a_run_is_one)
+{
+	EXPECT_FALSE(slept(sleeper, WITH(nr_switches, 8)));
+	EXPECT_FALSE(slept(sleeper, WITH(run_ns, 10)));
+	EXPECT_FALSE(slept(sleeper, WITH(on_cpu, 1)));
+	EXPECT_FALSE(slept(WITH(on_cpu, 1), sleeper));
+	EXPECT_FALSE(slept(WITH(state, 0), WITH(state, 0)));
+	EXPECT_FALSE(slept(sleeper, WITH(state, 0)));
+	EXPECT_FALSE(slept(sleeper, WITH(state, SLEEPS_DEEP)));
+	EXPECT_FALSE(slept(sleeper, WITH(mm, 0)));
+}
+
+TEST(each_sign_of_another_thread_is_one)
+{
+	EXPECT_FALSE(slept(sleeper, WITH(task, 0x1001)));
+	EXPECT_FALSE(slept(sleeper, WITH(start_ns, 6)));
+	EXPECT_FALSE(slept(sleeper, WITH(tid, 12)));
+	EXPECT_FALSE(slept(sleeper, WITH(tgid, 12)));
+}
+
+/** struct urgency - as the kernel has it, and as /proc tells it */
+struct urgency {
+	int policy, prio, static_prio, rt_priority;
+	int shown, own;
+};
+
+TEST(priorities_are_those_of_proc)
+{
+	static const struct urgency all[] = {
+		{ SCHED_OTHER, 120, 120, 0, 20, 20 },	  { SCHED_OTHER, 115, 115, 0, 15, 15 },
+		{ SCHED_OTHER, 139, 139, 0, 39, 39 },	  { SCHED_BATCH, 120, 120, 0, 20, 20 },
+		{ SCHED_FIFO, 49, 120, 50, -51, -51 },	  { SCHED_RR, 98, 120, 1, -2, -2 },
+		{ SCHED_OTHER, 49, 120, 0, -51, 20 },	  { SCHED_IDLE, 120, 120, 0, 60, 60 },
+		{ SCHED_IDLE, 49, 120, 0, -51, 60 },
+		{ SCHED_DEADLINE, -1, 120, 0, -101, -101 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		struct census_record record = sleeper;
+		struct task t = { 0 };
+
+		record.policy = all[i].policy;
+		record.prio = all[i].prio;
+		record.static_prio = all[i].static_prio;
+		record.rt_priority = all[i].rt_priority;
+		census_update(&record, &t);
+		EXPECT_EQ(all[i].shown, t.prio) TH_LOG("row %zu", i);
+		EXPECT_EQ(all[i].own, t.own_prio) TH_LOG("row %zu", i);
+	}
+}
+
+TEST(name_and_parent_are_those_of_the_record_but_of_a_kernel_thread)
+{
+	struct task t = { .comm = "before", .ppid = 1 };
+	struct task k = { .comm = "kworker/0:1-mm", .kthread = true };
+	struct census_record record = WITH(ppid, 77);
+
+	memset(record.comm, 'x', sizeof(record.comm));
+	census_update(&record, &t);
+	EXPECT_STREQ("xxxxxxxxxxxxxxx", t.comm);
+	EXPECT_EQ(77, t.ppid);
+	census_update(&record, &k);
+	EXPECT_STREQ("kworker/0:1-mm", k.comm);
+}
+
+/* --- looks -------------------------------------------------------------------------------- */
+
+FIXTURE(looks)
+{
+	struct census *census;
+	struct world *w, *before;
+	/** @child: three processes that sleep until they are killed, by number */
+	pid_t child[3];
+};
+
+static void wait_until_it_sleeps(pid_t pid)
+{
+	struct world *w = world_new(NULL, NULL);
+
+	do
+		proc_add_thread(w, pid, pid);
+	while (w->tasks[w->nr_tasks - 1].state != 'S');
+	world_free(w);
+}
+
+FIXTURE_SETUP(looks)
+{
+	setenv("GRIDLOCK_THREADS", "bpf", 1);
+	self->census = census_new(true);
+	self->before = NULL;
+	for (int i = 0; i < 3; i++) {
+		self->child[i] = fork();
+		for (; !self->child[i];)
+			pause();
+		ASSERT_LT(0, self->child[i]);
+		wait_until_it_sleeps(self->child[i]);
+		told[i] = sleeper;
+		told[i].task += i;
+		told[i].mm += i;
+		told[i].start_ns = i;
+		told[i].tid = self->child[i];
+		told[i].tgid = self->child[i];
+	}
+	nr_told = 3;
+	self->w = world_new(NULL, remote_new());
+	world_add_task(self->w, 1, 1);
+	/* The first look of all goes without. */
+	EXPECT_FALSE(census_tasks(self->census, self->w));
+	census_end(self->census, self->w);
+}
+
+static void end_look(FIXTURE_DATA(looks) * self)
+{
+	struct remote *remote = self->w->remote;
+
+	census_end(self->census, self->w);
+	world_free(self->before);
+	self->before = self->w;
+	self->w = world_new(NULL, remote);
+}
+
+/* How many of the threads told were read by /proc, and how many kept? */
+static const char *look(FIXTURE_DATA(looks) * self)
+{
+	struct census_counts a, b;
+	static char said[64];
+
+	census_read_counts(self->census, &a);
+	end_look(self);
+	if (!census_tasks(self->census, self->w))
+		return "not told";
+	census_read_counts(self->census, &b);
+	snprintf(said, sizeof(said), "%u tasks, %u kept", self->w->nr_tasks,
+		 (unsigned int)(b.nr_kept - a.nr_kept));
+	return said;
+}
+
+FIXTURE_TEARDOWN(looks)
+{
+	struct remote *remote = self->w->remote;
+
+	world_free(self->w);
+	world_free(self->before);
+	census_free(self->census);
+	remote_free(remote);
+	for (int i = 0; i < 3; i++) {
+		kill(self->child[i], SIGKILL);
+		waitpid(self->child[i], NULL, 0);
+	}
+}
+
+TEST_F(looks, all_are_read_once_and_then_those_that_ran)
+{
+	EXPECT_STREQ("3 tasks, 0 kept", look(self));
+	EXPECT_STREQ("3 tasks, 3 kept", look(self));
+	told[1].nr_switches++;
+	EXPECT_STREQ("3 tasks, 2 kept", look(self));
+	EXPECT_STREQ("3 tasks, 3 kept", look(self));
+	EXPECT_STREQ("not told", (nr_told = 0, look(self)));
+	EXPECT_STREQ("3 tasks, 0 kept", (nr_told = 3, look(self)));
+}
+
+TEST_F(looks, what_is_kept_is_what_proc_said)
+{
+	const struct task *kept, *read;
+
+	look(self);
+	look(self);
+	for (int i = 0; i < 3; i++) {
+		kept = &self->w->tasks[i];
+		read = &self->before->tasks[i];
+		EXPECT_EQ(self->child[i], kept->tid);
+		EXPECT_EQ(read->start_ticks, kept->start_ticks);
+		EXPECT_EQ(read->stack_start, kept->stack_start);
+		EXPECT_EQ(read->state, kept->state);
+		EXPECT_EQ(NO_INDEX, kept->wait);
+	}
+}
+
+/* The kernel goes by number of the thread, /proc by number of the process. */
+TEST_F(looks, order_is_that_of_proc)
+{
+	struct census_record last = told[2];
+
+	told[2] = told[0];
+	told[0] = last;
+	look(self);
+	look(self);
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(self->child[i], self->w->tasks[i].tid);
+}
+
+TEST_F(looks, who_is_gone_is_no_task_and_who_comes_is_read)
+{
+	look(self);
+	nr_told = 2;
+	EXPECT_STREQ("2 tasks, 2 kept", look(self));
+	nr_told = 3;
+	EXPECT_STREQ("3 tasks, 2 kept", look(self));
+}
+
+TEST_F(looks, thread_with_the_number_of_another_is_read)
+{
+	look(self);
+	told[2].task = 0x9999;
+	EXPECT_STREQ("3 tasks, 2 kept", look(self));
+	told[2].start_ns++;
+	EXPECT_STREQ("3 tasks, 2 kept", look(self));
+	EXPECT_STREQ("3 tasks, 3 kept", look(self));
+}
+
+/* A state that /proc did not see when the rest was read: frozen in between. */
+TEST_F(looks, other_letter_than_the_state_is_read_again)
+{
+	for (int i = 0; i < 3; i++)
+		told[i].state = SLEEPS_DEEP;
+	look(self);
+	EXPECT_STREQ("3 tasks, 0 kept", look(self));
+}
+
+static void keep_call(FIXTURE_DATA(looks) * self, uint32_t task, long nr)
+{
+	struct sleeper s = { .task = task, .nr = nr, .wchan = "do_nothing" };
+
+	census_keep(self->w, &s, nr == 34);
+}
+
+TEST_F(looks, call_is_known_as_long_as_the_thread_sleeps)
+{
+	struct sleeper s = { .task = 1 };
+
+	look(self);
+	EXPECT_FALSE(census_knows(self->w, 1));
+	keep_call(self, 1, 42);
+	/* Not before another record tells that it slept on. */
+	EXPECT_FALSE(census_knows(self->w, 1));
+	look(self);
+	EXPECT_FALSE(census_knows(self->w, 0));
+	ASSERT_TRUE(census_recall(self->w, &s));
+	EXPECT_EQ(42, s.nr);
+	EXPECT_STREQ("do_nothing", s.wchan);
+	EXPECT_EQ(1, s.task);
+	told[1].nr_switches++;
+	look(self);
+	EXPECT_FALSE(census_knows(self->w, 1));
+	look(self);
+	EXPECT_FALSE(census_knows(self->w, 1));
+}
+
+TEST_F(looks, who_rests_does_so_as_long_as_it_sleeps)
+{
+	look(self);
+	keep_call(self, 0, 34);
+	keep_call(self, 1, 42);
+	EXPECT_FALSE(census_rests(self->w, 0));
+	look(self);
+	EXPECT_TRUE(census_rests(self->w, 0));
+	EXPECT_FALSE(census_rests(self->w, 1));
+	told[0].nr_switches++;
+	look(self);
+	EXPECT_FALSE(census_rests(self->w, 0));
+}
+
+TEST_F(looks, past_is_there_while_the_whole_address_space_sleeps)
+{
+	uint32_t task;
+
+	told[0].mm = told[1].mm;
+	look(self);
+	EXPECT_EQ(NULL, census_past(self->w, 0, &task));
+	look(self);
+	EXPECT_EQ(self->before, census_past(self->w, 0, &task));
+	EXPECT_EQ(0, task);
+	/* One thread of it runs, ends, or comes: nothing is known of any of them. */
+	told[1].nr_switches++;
+	look(self);
+	EXPECT_EQ(NULL, census_past(self->w, 0, &task));
+	EXPECT_EQ(self->before, census_past(self->w, 2, &task));
+	look(self);
+	EXPECT_EQ(self->before, census_past(self->w, 0, &task));
+	told[1] = told[2];
+	nr_told = 2;
+	look(self);
+	EXPECT_EQ(NULL, census_past(self->w, 0, &task));
+	ASSERT_EQ(self->before, census_past(self->w, 1, &task));
+	EXPECT_EQ(2, task);
+	look(self);
+	told[2] = told[0];
+	told[2].tid = self->child[2] + 1;
+	nr_told = 3;
+	EXPECT_EQ(self->before, census_past(self->w, 0, &task));
+	look(self);
+	EXPECT_EQ(NULL, census_past(self->w, 0, &task));
+}
+
+TEST_F(looks, tables_of_descriptors_are_told_apart)
+{
+	told[2].files++;
+	look(self);
+	EXPECT_EQ(1, census_shares_files(self->w, 0, 1));
+	EXPECT_EQ(0, census_shares_files(self->w, 0, 2));
+	EXPECT_EQ(-1, census_shares_files(self->w, 0, 3));
+	EXPECT_EQ(-1, census_shares_files(self->before, 0, 1));
+	told[0].files = 0;
+	told[1].files = 0;
+	look(self);
+	EXPECT_EQ(-1, census_shares_files(self->w, 0, 1));
+}
+
+TEST_HARNESS_MAIN

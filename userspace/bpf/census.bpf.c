@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * census - the part in the kernel: one record for each thread of the machine, to
+ * whoever reads the iterator.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "census_abi.h"
+
+/* Of the kernel's, what is read here. */
+struct sched_entity {
+	__u64 sum_exec_runtime;
+} __attribute__((preserve_access_index));
+
+struct mm_struct;
+struct files_struct;
+
+struct task_struct {
+	unsigned int __state;
+	int on_cpu;
+	int prio;
+	int static_prio;
+	unsigned int rt_priority;
+	unsigned int policy;
+	int pid;
+	int tgid;
+	unsigned long nvcsw;
+	unsigned long nivcsw;
+	__u64 start_boottime;
+	struct sched_entity se;
+	struct task_struct *real_parent;
+	struct mm_struct *mm;
+	struct files_struct *files;
+	char comm[CENSUS_COMM_LEN];
+} __attribute__((preserve_access_index));
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} __attribute__((preserve_access_index));
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u64 nr_switches(const struct task_struct *t)
+{
+	return *(volatile unsigned long *)&t->nvcsw + *(volatile unsigned long *)&t->nivcsw;
+}
+
+/*
+ * A switch is counted before on_cpu is cleared, and x86 loads in order. So a thread
+ * that is off the CPU between two readings of one count had left it by the first
+ * one; and the next time that it leaves a CPU the count is another.
+ */
+SEC("iter/task")
+int census_tell(struct bpf_iter__task *ctx)
+{
+	struct task_struct *t = ctx->task;
+	struct census_record record = { 0 };
+
+	if (!t)
+		return 0;
+	record.nr_switches = nr_switches(t);
+	record.task = (__u64)t;
+	record.mm = (__u64)t->mm;
+	record.files = (__u64)t->files;
+	record.start_ns = t->start_boottime;
+	record.run_ns = t->se.sum_exec_runtime;
+	record.tid = t->pid;
+	record.tgid = t->tgid;
+	record.ppid = t->real_parent->tgid;
+	record.state = t->__state;
+	record.policy = t->policy;
+	record.prio = t->prio;
+	record.static_prio = t->static_prio;
+	record.rt_priority = t->rt_priority;
+	__builtin_memcpy(record.comm, t->comm, sizeof(record.comm));
+	/* A kernel for one CPU may do without. */
+	record.on_cpu = bpf_core_field_exists(t->on_cpu) ? *(volatile int *)&t->on_cpu : 1;
+	record.on_cpu |= nr_switches(t) != record.nr_switches;
+	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
