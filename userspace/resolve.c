@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "array.h"
+#include "again.h"
 #include "alike.h"
 #include "census.h"
 #include "futex_refused.h"
@@ -202,7 +203,7 @@ static void add_sleeper(struct world *w, uint32_t task, bool with_row, bool foll
 	if (!row == with_row || !may_wait(&w->tasks[task], row))
 		return;
 	/* Most of a machine's threads: what is known of them is all that there is. */
-	if (!row && census_rests(w, task))
+	if ((!row && census_rests(w, task)) || again_follow(w, task, row))
 		return;
 	*vec_push(*s, *nr) = (struct sleeper){
 		.task = task, .row = row, .nr = -1, .follows = follows

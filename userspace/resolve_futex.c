@@ -201,6 +201,8 @@ struct holder {
 	enum owner owner;
 	uint32_t task;
 	enum evidence evidence;
+	/** @own_space: as in struct wait */
+	bool own_space;
 };
 
 /*
@@ -284,6 +286,18 @@ static void cap_holder(struct world *w, struct wait *wait, const struct futex_gu
 			  "it cannot be told if another process has the same memory");
 }
 
+/* Of a number that is no thread's here, memory alone does not tell whose it is. */
+static bool is_of_own_space(struct world *w, const struct sleeper *s,
+			    const struct futex_guess *guess, const struct holder *holder)
+{
+	const struct proc_map *map;
+
+	if (guess->unread || (guess->number && holder->owner != OWNER_TASK))
+		return false;
+	map = futex_map(w, w->tasks[s->task].tgid, guess->addr);
+	return map && !map->shared;
+}
+
 static void add_wait(struct world *w, const struct sleeper *s, const struct futex_call *call,
 		     const struct futex_guess *guess, const struct holder *holder)
 {
@@ -302,6 +316,7 @@ static void add_wait(struct world *w, const struct sleeper *s, const struct fute
 	wait->id = futex_identity(w, tgid, guess->addr);
 	wait->name = call->addr ? name_of(w, tgid, guess) : xstrdup("futexes");
 	wait->where = s->wchan[0] ? xstrdup(s->wchan) : NULL;
+	wait->own_space = holder->own_space;
 	if (holder->owner == OWNER_UNKNOWN)
 		wait->unknown_releaser = true;
 	else
@@ -328,6 +343,9 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	}
 	if (guess.object != OBJECT_NONE)
 		holder = find_holder(w, s, &call, &guess);
+	else
+		guess.addr = call.addr;
+	holder.own_space = is_of_own_space(w, s, &guess, &holder);
 	/* A likeness alone gives no name. */
 	if (holder.owner == OWNER_UNKNOWN &&
 	    (guess.object == OBJECT_THREAD || holder.evidence == EVIDENCE_INFERRED))

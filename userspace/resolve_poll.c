@@ -297,10 +297,12 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	if (has_timeout(s))
 		wait->timed = TIMED_YES;
 	/* Most polls are such, and are not looked into any further. */
-	if (has_timeout(s) || ready_handles_signals(t, signals_of_the_end()))
+	if (has_timeout(s) || ready_handles_signals(t, signals_of_the_end())) {
 		wait->unknown_releaser = true;
-	else
+		wait->own_space = true;
+	} else {
 		read_request(w, s, &request);
+	}
 	wait->unknown_releaser |= request.unreadable;
 	wait->id = xasprintf("poll of %d", t->tid);
 	wait->name = name_of(t, &request);

@@ -106,6 +106,11 @@ struct wait {
 	bool comes_back;
 	/** @refused: the kernel refused it, as it would be a deadlock (futex_refused.h) */
 	bool refused;
+	/**
+	 * @own_space: nothing but threads of its own address space can change what is
+	 * told of it here, and its holder is one if it has any
+	 */
+	bool own_space;
 	/** @interruptible: a signal can end it */
 	bool interruptible;
 	/** @begin_ns: when it began, ns CLOCK_MONOTONIC; 0: before anybody looked */

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "again.h"
 #include "array.h"
 #include "census.h"
 #include "kselftest_harness.h"
@@ -382,6 +383,114 @@ TEST_F(looks, tables_of_descriptors_are_told_apart)
 	told[1].files = 0;
 	look(self);
 	EXPECT_EQ(-1, census_shares_files(self->w, 0, 1));
+}
+
+/* --- waits that must be what they were ------------------------------------------------------ */
+
+/* Task 0 waits for a lock that task 1, of the same address space, has. */
+static void wait_in_memory(FIXTURE_DATA(looks) * self)
+{
+	struct wait *wait = world_add_wait(self->w, 0, GL_KIND_FUTEX);
+	uint32_t index;
+	bool new;
+
+	wait->mode = MODE_EXCLUSIVE;
+	wait->timed = TIMED_YES;
+	wait->own_space = true;
+	wait->id = strdup("futex mm:1 0x10");
+	wait->name = strdup("pthread mutex 0x10");
+	index = world_resource(self->w, "held by 1", &new);
+	self->w->resources[index].evidence = EVIDENCE_READ;
+	self->w->resources[index].held = MODE_EXCLUSIVE;
+	world_add_releaser(self->w, index, 1);
+	world_block_on(self->w, wait, index);
+}
+
+static bool follows(FIXTURE_DATA(looks) * self, const struct gl_wait_record *row)
+{
+	return again_follow(self->w, 0, row);
+}
+
+/* A look in which that wait was seen, and the begin of the next. */
+static void two_looks(FIXTURE_DATA(looks) * self)
+{
+	told[1].mm = told[0].mm;
+	look(self);
+	wait_in_memory(self);
+	look(self);
+}
+
+TEST_F(looks, wait_in_a_space_that_slept_is_what_it_was)
+{
+	const struct wait *wait;
+	const struct resource *r;
+
+	two_looks(self);
+	ASSERT_TRUE(follows(self, NULL));
+	wait = &self->w->waits[self->w->tasks[0].wait];
+	EXPECT_EQ(GL_KIND_FUTEX, wait->kind);
+	EXPECT_EQ(MODE_EXCLUSIVE, wait->mode);
+	EXPECT_EQ(TIMED_YES, wait->timed);
+	EXPECT_TRUE(wait->own_space);
+	EXPECT_STREQ("futex mm:1 0x10", wait->id);
+	EXPECT_STREQ("pthread mutex 0x10", wait->name);
+	EXPECT_FALSE(wait->unknown_releaser);
+	ASSERT_EQ(1, wait->nr_blockers);
+	r = &self->w->resources[wait->blockers[0]];
+	EXPECT_STREQ("held by 1", r->key);
+	EXPECT_EQ(EVIDENCE_READ, r->evidence);
+	EXPECT_EQ(MODE_EXCLUSIVE, r->held);
+	ASSERT_EQ(1, r->nr_releasers);
+	EXPECT_EQ(self->child[1], self->w->tasks[r->releasers[0]].tid);
+}
+
+/* Who polls with a timeout waits for nothing that has a name, or is known. */
+TEST_F(looks, wait_without_words_stays_so)
+{
+	struct wait *wait;
+
+	look(self);
+	wait = world_add_wait(self->w, 0, GL_KIND_POLL);
+	wait->own_space = true;
+	wait->unknown_releaser = true;
+	look(self);
+	ASSERT_TRUE(follows(self, NULL));
+	wait = &self->w->waits[self->w->tasks[0].wait];
+	EXPECT_EQ(NULL, wait->name);
+	EXPECT_TRUE(wait->unknown_releaser);
+}
+
+TEST_F(looks, holder_that_ran_may_have_dropped_it)
+{
+	told[1].mm = told[0].mm;
+	look(self);
+	wait_in_memory(self);
+	told[1].nr_switches++;
+	look(self);
+	EXPECT_FALSE(follows(self, NULL));
+}
+
+TEST_F(looks, wait_that_others_can_change_is_resolved_again)
+{
+	told[1].mm = told[0].mm;
+	look(self);
+	wait_in_memory(self);
+	self->w->waits[0].own_space = false;
+	look(self);
+	EXPECT_FALSE(follows(self, NULL));
+}
+
+TEST_F(looks, wait_of_another_row_is_resolved_again)
+{
+	struct gl_wait_record row = { .gen = 7, .begin_ns = 8 };
+
+	two_looks(self);
+	EXPECT_FALSE(follows(self, &row));
+	self->before->waits[0].gen = 7;
+	EXPECT_FALSE(follows(self, &row));
+	EXPECT_FALSE(follows(self, NULL));
+	self->before->waits[0].begin_ns = 8;
+	EXPECT_TRUE(follows(self, &row));
 }
 
 TEST_HARNESS_MAIN
