@@ -190,8 +190,7 @@ static void find_long_waits(const struct world *w, const struct graph *g,
 
 	findings_mark(found, NR_FINDING_TYPES, true, explained);
 	nr = collect(w, g, limits, explained, &waiter);
-	if (nr)
-		qsort(waiter, nr, sizeof(*waiter), compare_waiters);
+	xqsort(waiter, nr, sizeof(*waiter), compare_waiters);
 	for (uint32_t i = 0; i < nr; i++) {
 		if (!f || f->root != waiter[i].root) {
 			f = findings_add(found, FINDING_LONG_WAIT);

@@ -48,6 +48,25 @@ int window_task_compare(const void *a, const void *b)
 	return x->start_ticks < y->start_ticks ? -1 : x->start_ticks > y->start_ticks;
 }
 
+void *window_search(const struct window_task *task, void *series, uint32_t nr, size_t size)
+{
+	uint32_t low = 0, high = nr;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		char *at = (char *)series + mid * size;
+		int order = window_task_compare(task, at);
+
+		if (!order)
+			return at;
+		if (order < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
 uint32_t window_find(const struct world *w, const struct window_task *task)
 {
 	uint32_t index = world_find_task(w, task->tid);
@@ -77,8 +96,7 @@ void window_others_add(struct window_others *others, const struct window_task *t
 
 static struct runner_series *find_runner(const struct window *win, const struct window_task *task)
 {
-	return win->nr_runners ? bsearch(task, win->runners, win->nr_runners,
-					 sizeof(*win->runners), window_task_compare) : NULL;
+	return window_search(task, win->runners, win->nr_runners, sizeof(*win->runners));
 }
 
 const struct runner_series *window_runner(const struct window *win, const struct world *w,
@@ -181,8 +199,7 @@ void window_add_runners(struct window *win, const struct world *w, uint64_t pass
 	drop_runners(win);
 	win->runners = runners;
 	win->nr_runners = nr;
-	if (nr)
-		qsort(runners, nr, sizeof(*runners), window_task_compare);
+	xqsort(runners, nr, sizeof(*runners), window_task_compare);
 	note_others(win);
 }
 

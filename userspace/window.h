@@ -13,6 +13,7 @@
 #define WINDOW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -272,6 +273,12 @@ const struct gl_wait_record *window_row(const struct world *w, const struct wait
  * @a, @b: struct window_task, or what begins with one
  */
 int window_task_compare(const void *a, const void *b);
+
+/**
+ * window_search() - the series of @task, or NULL
+ * @series: [@nr] of @size bytes each, which begin with a struct window_task; by tid
+ */
+void *window_search(const struct window_task *task, void *series, uint32_t nr, size_t size);
 
 /** window_find() - the index in @w of a thread of a series; NO_INDEX: gone */
 uint32_t window_find(const struct world *w, const struct window_task *task);

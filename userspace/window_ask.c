@@ -36,8 +36,7 @@ void window_drop_asks(struct window *win)
 
 static struct ask_series *find_ask(const struct window *win, const struct window_task *task)
 {
-	return win->nr_asks ? bsearch(task, win->asks, win->nr_asks, sizeof(*win->asks),
-				      window_task_compare) : NULL;
+	return window_search(task, win->asks, win->nr_asks, sizeof(*win->asks));
 }
 
 const struct ask_series *window_ask(const struct window *win, const struct world *w,
@@ -182,6 +181,5 @@ void window_add_asks(struct window *win, const struct world *w, const struct epi
 	window_drop_asks(win);
 	win->asks = asks;
 	win->nr_asks = nr;
-	if (nr)
-		qsort(asks, nr, sizeof(*asks), window_task_compare);
+	xqsort(asks, nr, sizeof(*asks), window_task_compare);
 }

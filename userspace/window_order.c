@@ -154,8 +154,7 @@ static void note_sleepers(struct window *win, const struct world *w)
 				.amount = w->tasks[holder].nr_runs,
 			};
 	}
-	if (win->nr_sleepers)
-		qsort(win->sleepers, win->nr_sleepers, sizeof(*win->sleepers), window_task_compare);
+	xqsort(win->sleepers, win->nr_sleepers, sizeof(*win->sleepers), window_task_compare);
 }
 
 void window_add_orders(struct window *win, const struct world *w)

@@ -38,8 +38,7 @@ void window_drop_waits(struct window *win)
 
 static struct wait_series *find_wait(const struct window *win, const struct window_task *task)
 {
-	return win->nr_waits ? bsearch(task, win->waits, win->nr_waits, sizeof(*win->waits),
-				       window_task_compare) : NULL;
+	return window_search(task, win->waits, win->nr_waits, sizeof(*win->waits));
 }
 
 const struct wait_series *window_wait(const struct window *win, const struct world *w,
@@ -381,6 +380,5 @@ void window_add_waits(struct window *win, const struct world *w, const struct sn
 	free(win->waits);
 	win->waits = waits;
 	win->nr_waits = nr;
-	if (nr)
-		qsort(waits, nr, sizeof(*waits), window_task_compare);
+	xqsort(waits, nr, sizeof(*waits), window_task_compare);
 }

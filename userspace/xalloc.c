@@ -47,3 +47,15 @@ char *xasprintf(const char *fmt, ...)
 	va_end(args);
 	return check(len < 0 ? NULL : text);
 }
+
+void xqsort(void *base, size_t nr, size_t size, int (*compare)(const void *a, const void *b))
+{
+	const char *at = base;
+
+	for (size_t i = 1; i < nr; i++, at += size) {
+		if (compare(at, at + size) > 0) {
+			qsort(base, nr, size, compare);
+			return;
+		}
+	}
+}

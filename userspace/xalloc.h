@@ -12,6 +12,8 @@
 void *xcalloc(size_t nr, size_t size);
 void *xreallocarray(void *ptr, size_t nr, size_t size);
 char *xstrdup(const char *s);
+/** xqsort() - qsort(); what is in order already, as it often is, is only looked through */
+void xqsort(void *base, size_t nr, size_t size, int (*compare)(const void *a, const void *b));
 /** xtsearch() - what the tree of tsearch(3) has that equals @what; @what itself when that is new */
 void *xtsearch(void *what, void **tree, int (*compare)(const void *a, const void *b));
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
