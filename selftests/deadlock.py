@@ -4,7 +4,8 @@
 of its twin, in which one actor takes the same in another order, nothing is said.
 """
 
-from gltest import Case, Report, Scenario, brief, claim, ring, run, twins
+from gltest import Case, Report, Scenario, brief, claim, ring, run
+from together import twins
 
 POSIX_13, POSIX_13_EDGES = ring(13, "posix")
 OFD_3, OFD_3_EDGES = ring(3, "ofd")

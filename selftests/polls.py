@@ -5,7 +5,8 @@ descriptors that they are made for. A circle through them is one only if no
 descriptor can become ready.
 """
 
-from gltest import Case, run, silent, twins
+from gltest import Case, run, silent
+from together import twins
 
 CASES = [
     Case("two_that_poll_each_other",
