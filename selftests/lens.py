@@ -130,7 +130,8 @@ def hallway_without_the_lens_is_silent():
 def two_processes_are_told_apart():
     """One look at both, each of which has its probes at the same places."""
     with Hallway("opposite") as hall, Hallway("same") as other:
-        told, report = look(hall, "--lens", other.pid, kind="lock-inversion", secs=1)
+        told, report = look(hall, "--lens", other.pid, kind="lock-inversion", secs=1,
+                            grace=COMMAND_SECS)
         claim(len(told) == 1, f"it says {told}")
         claim(not other.ours(report.findings, "lock-inversion"), f"it says {report.findings}")
 
