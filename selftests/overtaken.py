@@ -310,6 +310,31 @@ def readers_that_come_past_a_writer_are_counted():
         readers_in_turn(p, "flock", counters, NUMBER, Readers.pass_over)
 
 
+def readers_woken_together(number):
+    """One reader is before the writer, so many come after it: when the first one's turn
+    comes, all that wait to read are let in with it, past the writer.
+    """
+    readers = [f"r{i}" for i in range(number)]
+    with Puppets("holder", "first", "polite", *readers) as p, Counters(NUMBER) as counters:
+        p["holder"].do("lock rwsem-w 0")
+        p["first"].begin_wait("lock rwsem-r 0")
+        p["polite"].begin_wait("lock rwsem-w 0")
+        for name in readers:
+            p[name].begin_wait("lock rwsem-r 0")
+        counters.looked()
+        p["holder"].do("unlock rwsem-w 0")
+        for name in ["first"] + readers:
+            p[name].answer()
+        counters.expect(p, {"polite": NUMBER} if number == NUMBER else {})
+
+
+def readers_of_an_rwsem_that_are_let_in_past_a_writer_are_counted():
+    if RT:
+        raise Skipped("an rwsem is an rtmutex inside, which lets one in at a time")
+    readers_woken_together(NUMBER)
+    readers_woken_together(NUMBER - 1)
+
+
 def readers_of_an_rwlock_are_counted_by_the_lens():
     """The writer sleeps on all the while. It is the lens of one of the readers, which has
     every other turn: its first call counts for nothing, and it may have had it before.
@@ -379,6 +404,7 @@ TESTS = [
     pthread_mutex_found_taken_seven_times_is_silent,
     pthread_mutex_stolen_meanwhile_counts_once,
     file_lock_let_go_of_in_vain_is_silent, readers_that_come_past_a_writer_are_counted,
+    readers_of_an_rwsem_that_are_let_in_past_a_writer_are_counted,
     readers_of_an_rwlock_are_counted_by_the_lens,
     one_that_always_asks_for_a_mutex_and_gets_little_is_starvation,
     one_that_always_asks_for_a_file_and_gets_little_is_starvation,
