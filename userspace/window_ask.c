@@ -153,7 +153,8 @@ static const struct turn *turns_of_wait(const struct world *w, const struct wait
 {
 	const struct gl_wait_record *row = window_row(w, wait);
 
-	if (!turns || !row || row->kind >= GL_KIND_FUTEX || row->begin_ns + LEAST_NS > w->taken_ns)
+	if (!turns || !wait->id || !row || row->kind >= GL_KIND_FUTEX ||
+	    row->begin_ns + LEAST_NS > w->taken_ns)
 		return NULL;
 	return turns_of(turns, row->res_id, nr_ret);
 }
