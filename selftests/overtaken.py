@@ -350,6 +350,9 @@ def readers_of_an_rwlock_are_counted_by_the_lens():
 # Rounds that a watch looks for before it may say so, and then some.
 ROUNDS = 16
 
+# Turns past it for each of its own.
+PASSED = 28
+
 
 def asks_always(kind, lock, passed, rounds):
     """After each look it is let in once and passed over so often. No single wait lasts
@@ -376,7 +379,7 @@ def gets_little(kind, lock, verdict):
     """Of three at most, less than one turn in 24 is less than an eighth of the fair share.
     Return: the finding.
     """
-    told = asks_always(kind, lock, 28, 5 * ROUNDS)
+    told = asks_always(kind, lock, PASSED, 5 * ROUNDS)
     claim(told, "it is not told")
     claim(told["verdict"] == verdict, f"the verdict is {told['verdict']}")
     claim(0 < told["share"] < told["fair_share"] / 8 and told["fair_share"] >= 0.33, f"{told}")
