@@ -18,14 +18,18 @@
 
 #include <linux/atomic.h>
 #include <linux/bits.h>
+#include <linux/container_of.h>
+#include <linux/cpu.h>
 #include <linux/cpumask.h>
 #include <linux/irqflags.h>
 #include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -158,7 +162,7 @@ static void fire_share(struct work_struct *work)
 	u64 *ticks = job->ticks + share->nr * nr;
 
 	for (i = 0; i < part; i += BATCH)
-		fire_batch(job, first + i, min(part - i, BATCH));
+		fire_batch(job, first + i, min_t(u32, part - i, BATCH));
 	atomic_inc(&job->nr_ready);
 	while (atomic_read(&job->nr_ready) < job->nr_cpus)
 		cond_resched();
