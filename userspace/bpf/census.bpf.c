@@ -52,6 +52,20 @@ static __always_inline __u64 nr_switches(const struct task_struct *t)
 	return *(volatile unsigned long *)&t->nvcsw + *(volatile unsigned long *)&t->nivcsw;
 }
 
+/* An int, or one byte in later kernels: read as wide as it is. */
+static __always_inline __u32 is_on_cpu(const struct task_struct *t)
+{
+	__u64 on_cpu;
+
+	/* A kernel for one CPU may do without. */
+	if (!bpf_core_field_exists(t->on_cpu))
+		return 1;
+	barrier();
+	on_cpu = BPF_CORE_READ_BITFIELD(t, on_cpu);
+	barrier();
+	return !!on_cpu;
+}
+
 /*
  * A switch is counted before on_cpu is cleared, and x86 loads in order. So a thread
  * that is off the CPU between two readings of one count had left it by the first
@@ -80,8 +94,7 @@ int census_tell(struct bpf_iter__task *ctx)
 	record.static_prio = t->static_prio;
 	record.rt_priority = t->rt_priority;
 	__builtin_memcpy(record.comm, t->comm, sizeof(record.comm));
-	/* A kernel for one CPU may do without. */
-	record.on_cpu = bpf_core_field_exists(t->on_cpu) ? *(volatile int *)&t->on_cpu : 1;
+	record.on_cpu = is_on_cpu(t);
 	record.on_cpu |= nr_switches(t) != record.nr_switches;
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	return 0;
