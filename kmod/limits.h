@@ -127,6 +127,24 @@
 /* Places that an episode may lie in; one that finds none is lost.no_episode. */
 #define GL_EPISODE_WINDOW	8
 
+/*
+ * Locks of which it is known who has or had them, with holds=1: as many as lock rows
+ * of a CPU; 136 bytes each; power of two.
+ */
+#define GL_HOLD_LOCKS		4096
+
+/* Their addresses that fill a cache line, in which one of them must find a place. */
+#define GL_HOLD_BUCKET		8
+
+/*
+ * Releases of a lock kept until a waiter gets it that is seen: that of the first waiter
+ * of a spinlock, which is not seen, and the one before it.
+ */
+#define GL_HOLD_RELEASES	2
+
+/* Times that one looks whether an entry is free; it is kept for some 40 instructions. */
+#define GL_HOLD_TRIES		32
+
 /* Files whose lock was refused, of which is known who had it; power of two. */
 #define GL_TAKERS		1024
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * kernel - as much of the kernel, in user space, as the module's wait table
- * needs: its file is compiled as it is, with linux/ beside this one.
+ * kernel - as much of the kernel, in user space, as the module's tables of waits and
+ * holders need: their files are compiled as they are, with linux/ beside this one.
  */
 #ifndef KERNEL_H
 #define KERNEL_H
@@ -37,6 +37,8 @@ typedef int64_t s64;
 void kernel_step(void);
 
 #define READ_ONCE(x)	(kernel_step(), __atomic_load_n(&(x), __ATOMIC_RELAXED))
+#define WRITE_ONCE(x, value)	__atomic_store_n(&(x), value, __ATOMIC_RELAXED)
+#define cpu_relax()	kernel_step()
 /* Orders reads, and more than the kernel promises. */
 #define smp_rmb()	__atomic_thread_fence(__ATOMIC_ACQUIRE)
 /* Orders writes, and more than that. */
@@ -81,6 +83,12 @@ static inline s64 atomic64_cmpxchg(atomic64_t *v, s64 old, s64 new)
 	return old;
 }
 
+static inline s64 atomic64_xchg(atomic64_t *v, s64 value)
+{
+	kernel_step();
+	return __atomic_exchange_n(&v->counter, value, __ATOMIC_SEQ_CST);
+}
+
 static inline s64 atomic64_inc_return(atomic64_t *v)
 {
 	kernel_step();
@@ -97,6 +105,33 @@ static inline void atomic64_dec(atomic64_t *v)
 {
 	kernel_step();
 	__atomic_sub_fetch(&v->counter, 1, __ATOMIC_RELAXED);
+}
+
+/** struct atomic32 - what the kernel calls atomic_t */
+struct atomic32 {
+	int counter;
+};
+
+#define atomic_t	struct atomic32
+
+static inline int atomic_read(const atomic_t *v)
+{
+	kernel_step();
+	return __atomic_load_n(&v->counter, __ATOMIC_RELAXED);
+}
+
+static inline int atomic_cmpxchg_acquire(atomic_t *v, int old, int new)
+{
+	kernel_step();
+	__atomic_compare_exchange_n(&v->counter, &old, new, false, __ATOMIC_ACQUIRE,
+				    __ATOMIC_RELAXED);
+	return old;
+}
+
+static inline void atomic_set_release(atomic_t *v, int value)
+{
+	kernel_step();
+	__atomic_store_n(&v->counter, value, __ATOMIC_RELEASE);
 }
 
 #define min_t(type, x, y)	((type)(x) < (type)(y) ? (type)(x) : (type)(y))

@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hold_test - the module's table of holders, compiled as it is: a hold is told from
+ * when it is known for sure, and never from before; what is not known is not told.
+ */
+#include "kselftest_harness.h"
+#include "../../kmod/hold.h"
+
+#define LOCK	0xffff888000001000ULL
+
+void kernel_step(void)
+{
+}
+
+FIXTURE(hold)
+{
+	struct gl_holdtab tab;
+	struct gl_hold_found found;
+};
+
+FIXTURE_SETUP(hold)
+{
+	ASSERT_EQ(0, gl_holdtab_init(&self->tab, 16));
+}
+
+FIXTURE_TEARDOWN(hold)
+{
+	gl_holdtab_exit(&self->tab);
+}
+
+static void released(struct gl_holdtab *tab, u64 id, u64 now_ns)
+{
+	struct gl_holder who = { .id = id, .tid = id, .tgid = id };
+	struct gl_hold *hold = gl_hold_find(tab, LOCK);
+
+	if (hold)
+		gl_hold_released(tab, hold, LOCK, &who, now_ns);
+}
+
+static void taken(struct gl_holdtab *tab, struct gl_hold_waiter who, u64 now_ns,
+		  struct gl_hold_found *found)
+{
+	struct gl_hold *hold = gl_hold_find(tab, LOCK);
+
+	*found = (struct gl_hold_found){ 0 };
+	if (hold)
+		gl_hold_taken(tab, hold, LOCK, &who, now_ns, found);
+}
+
+/* Task @id waits from @begin_ns on, queued, and has it at @now_ns. */
+static void queue_takes(FIXTURE_DATA(hold) *self, u64 id, u64 begin_ns, u64 now_ns,
+			enum gl_hold_rule rule)
+{
+	struct gl_hold_waiter who = { .id = id, .begin_ns = begin_ns, .queued_ns = begin_ns,
+				      .rule = rule };
+
+	taken(&self->tab, who, now_ns, &self->found);
+}
+
+TEST_F(hold, who_was_not_seen_to_take_it_has_had_it_since_somebody_queued)
+{
+	gl_hold_expect(&self->tab, LOCK, 10);
+	released(&self->tab, 1, 50);
+	queue_takes(self, 2, 10, 60, GL_HOLD_ONE);
+	ASSERT_EQ(1, self->found.nr);
+	EXPECT_EQ(40, self->found.hold_ns[0]);
+	EXPECT_FALSE(self->found.in_irq[0]);
+	EXPECT_EQ(1, self->found.last_tid);
+}
+
+/* The twin: it was free again before anybody came. */
+TEST_F(hold, release_before_anybody_queued_is_no_hold)
+{
+	gl_hold_expect(&self->tab, LOCK, 10);
+	released(&self->tab, 1, 50);
+	queue_takes(self, 2, 51, 60, GL_HOLD_ONE);
+	EXPECT_EQ(0, self->found.nr);
+	EXPECT_EQ(0, self->found.last_tid);
+}
+
+TEST_F(hold, what_was_before_the_lock_had_an_entry_is_unknown)
+{
+	gl_hold_expect(&self->tab, LOCK, 11);
+	released(&self->tab, 1, 50);
+	queue_takes(self, 2, 10, 60, GL_HOLD_ONE);
+	EXPECT_EQ(0, self->found.nr);
+	EXPECT_EQ(1, self->found.last_tid);
+}
+
+TEST_F(hold, who_had_waited_has_had_it_since_then)
+{
+	gl_hold_expect(&self->tab, LOCK, 10);
+	queue_takes(self, 1, 10, 60, GL_HOLD_SEEN);
+	released(&self->tab, 1, 100);
+	queue_takes(self, 2, 20, 110, GL_HOLD_SEEN);
+	ASSERT_EQ(1, self->found.nr);
+	EXPECT_EQ(40, self->found.hold_ns[0]);
+}
+
+/* It may have dropped it and taken it again while nobody was there. */
+TEST_F(hold, of_who_had_waited_only_what_somebody_waited_through_is_known)
+{
+	gl_hold_expect(&self->tab, LOCK, 10);
+	queue_takes(self, 1, 10, 60, GL_HOLD_ONE);
+	released(&self->tab, 1, 100);
+	queue_takes(self, 2, 80, 110, GL_HOLD_ONE);
+	ASSERT_EQ(1, self->found.nr);
+	EXPECT_EQ(20, self->found.hold_ns[0]);
+}
+
+TEST_F(hold, of_a_semaphore_that_is_nothing)
+{
+	gl_hold_expect(&self->tab, LOCK, 10);
+	queue_takes(self, 1, 10, 60, GL_HOLD_SEEN);
+	released(&self->tab, 1, 100);
+	queue_takes(self, 2, 80, 110, GL_HOLD_SEEN);
+	EXPECT_EQ(0, self->found.nr);
+}
+
+TEST_F(hold, is_told_once)
+{
+	gl_hold_expect(&self->tab, LOCK, 10);
+	released(&self->tab, 1, 50);
+	queue_takes(self, 2, 10, 60, GL_HOLD_ONE);
+	queue_takes(self, 3, 10, 70, GL_HOLD_ONE);
+	EXPECT_EQ(0, self->found.nr);
+}
+
+/* The first waiter of a spinlock, who is not seen, has it in between. */
+TEST_F(hold, of_who_came_unseen_in_between_is_unknown)
+{
+	gl_hold_expect(&self->tab, LOCK, 10);
+	released(&self->tab, 1, 50);
+	released(&self->tab, 2, 90);
+	queue_takes(self, 3, 10, 100, GL_HOLD_ONE);
+	ASSERT_EQ(1, self->found.nr);
+	EXPECT_EQ(40, self->found.hold_ns[0]);
+	EXPECT_EQ(2, self->found.last_tid);
+}
+
+TEST_F(hold, begins_anew_when_another_one_was_seen_to_release_it)
+{
+	gl_hold_expect(&self->tab, LOCK, 10);
+	queue_takes(self, 1, 10, 60, GL_HOLD_ONE);
+	released(&self->tab, 2, 70);
+	released(&self->tab, 1, 90);
+	queue_takes(self, 3, 65, 100, GL_HOLD_ONE);
+	ASSERT_EQ(1, self->found.nr);
+	EXPECT_EQ(5, self->found.hold_ns[0]);
+}
+
+/* A mutex is free before its release is seen, and was taken by one that spun. */
+TEST_F(hold, late_release_is_not_of_who_has_it_by_then)
+{
+	struct gl_hold_waiter spinner = { .id = 2, .begin_ns = 40, .rule = GL_HOLD_LATE };
+
+	gl_hold_expect(&self->tab, LOCK, 10);
+	taken(&self->tab, spinner, 50, &self->found);
+	EXPECT_EQ(0, self->found.nr);
+	released(&self->tab, 1, 60);
+	released(&self->tab, 2, 80);
+	queue_takes(self, 3, 45, 90, GL_HOLD_LATE);
+	ASSERT_EQ(1, self->found.nr);
+	EXPECT_EQ(30, self->found.hold_ns[0]);
+}
+
+/* Which of the two had it then is not to be told. */
+TEST_F(hold, who_queues_before_a_late_release_knows_nothing)
+{
+	struct gl_hold_waiter spinner = { .id = 2, .begin_ns = 40, .rule = GL_HOLD_LATE };
+
+	gl_hold_expect(&self->tab, LOCK, 10);
+	taken(&self->tab, spinner, 50, &self->found);
+	released(&self->tab, 1, 60);
+	released(&self->tab, 2, 80);
+	queue_takes(self, 3, 55, 90, GL_HOLD_LATE);
+	EXPECT_EQ(0, self->found.nr);
+}
+
+/* The twin: who had spun has dropped it, unseen, before anybody was queued. */
+TEST_F(hold, release_is_not_late_when_nobody_else_releases_it)
+{
+	struct gl_hold_waiter spinner = { .id = 2, .begin_ns = 40, .rule = GL_HOLD_LATE };
+
+	gl_hold_expect(&self->tab, LOCK, 10);
+	taken(&self->tab, spinner, 50, &self->found);
+	released(&self->tab, 1, 60);
+	queue_takes(self, 3, 55, 90, GL_HOLD_LATE);
+	ASSERT_EQ(1, self->found.nr);
+	EXPECT_EQ(5, self->found.hold_ns[0]);
+}
+
+TEST_F(hold, who_only_spun_leaves_it_to_who_is_queued)
+{
+	struct gl_hold_waiter spinner = { .id = 2, .begin_ns = 40, .rule = GL_HOLD_LATE };
+
+	gl_hold_expect(&self->tab, LOCK, 10);
+	released(&self->tab, 1, 50);
+	taken(&self->tab, spinner, 60, &self->found);
+	EXPECT_EQ(0, self->found.nr);
+	EXPECT_EQ(1, self->found.last_tid);
+	released(&self->tab, 2, 75);
+	queue_takes(self, 3, 20, 90, GL_HOLD_LATE);
+	ASSERT_EQ(2, self->found.nr);
+	EXPECT_EQ(30, self->found.hold_ns[0]);
+	EXPECT_EQ(15, self->found.hold_ns[1]);
+}
+
+static u32 found_for_owner(FIXTURE_DATA(hold) *self, s32 owner_tid)
+{
+	struct gl_hold_waiter who = { .id = 2, .begin_ns = 20, .queued_ns = 20,
+				      .owner_tid = owner_tid, .rule = GL_HOLD_OWNED };
+
+	gl_hold_expect(&self->tab, LOCK, 10);
+	released(&self->tab, 1, 50);
+	taken(&self->tab, who, 60, &self->found);
+	return self->found.nr;
+}
+
+TEST_F(hold, owner_by_the_word_has_it)
+{
+	ASSERT_EQ(1, found_for_owner(self, 1));
+	EXPECT_EQ(30, self->found.hold_ns[0]);
+}
+
+/* A reader among others: it may have come after. */
+TEST_F(hold, without_an_owner_nothing_is_known_of_readers)
+{
+	EXPECT_EQ(0, found_for_owner(self, 0));
+	EXPECT_EQ(1, self->found.last_tid);
+}
+
+TEST_F(hold, another_one_than_the_owner_has_not_had_it)
+{
+	EXPECT_EQ(0, found_for_owner(self, 7));
+}
+
+TEST_F(hold, who_was_not_seen_to_take_a_semaphore_has_not_had_it)
+{
+	gl_hold_expect(&self->tab, LOCK, 10);
+	released(&self->tab, 1, 50);
+	queue_takes(self, 2, 10, 60, GL_HOLD_SEEN);
+	EXPECT_EQ(0, self->found.nr);
+	EXPECT_EQ(1, self->found.last_tid);
+}
+
+TEST_F(hold, interrupt_is_told)
+{
+	struct gl_holder irq = { .id = 5, .tgid = GL_HOLDER_IN_IRQ };
+
+	gl_hold_expect(&self->tab, LOCK, 10);
+	gl_hold_released(&self->tab, gl_hold_find(&self->tab, LOCK), LOCK, &irq, 50);
+	queue_takes(self, 2, 10, 60, GL_HOLD_ONE);
+	ASSERT_EQ(1, self->found.nr);
+	EXPECT_TRUE(self->found.in_irq[0]);
+	EXPECT_EQ(0, self->found.last_tid);
+}
+
+static u32 found_after_loss(FIXTURE_DATA(hold) *self, u64 queued_ns)
+{
+	gl_hold_expect(&self->tab, LOCK, 10);
+	gl_hold_lost(&self->tab, 30);
+	released(&self->tab, 1, 50);
+	queue_takes(self, 2, queued_ns, 60, GL_HOLD_ONE);
+	return self->found.nr;
+}
+
+TEST_F(hold, after_a_loss_nothing_is_known)
+{
+	EXPECT_EQ(0, found_after_loss(self, 30));
+}
+
+TEST_F(hold, what_began_after_a_loss_is_known)
+{
+	EXPECT_EQ(1, found_after_loss(self, 31));
+}
+
+TEST_F(hold, what_a_busy_entry_loses_is_unknown)
+{
+	struct gl_holder who = { .id = 1, .tid = 1, .tgid = 1 };
+	struct gl_hold *hold;
+
+	gl_hold_expect(&self->tab, LOCK, 10);
+	hold = gl_hold_find(&self->tab, LOCK);
+	hold->busy.counter = 1;
+	EXPECT_FALSE(gl_hold_released(&self->tab, hold, LOCK, &who, 40));
+	hold->busy.counter = 0;
+	released(&self->tab, 3, 50);
+	queue_takes(self, 2, 10, 60, GL_HOLD_ONE);
+	EXPECT_EQ(0, self->found.nr);
+}
+
+TEST_F(hold, oldest_entry_is_given_up)
+{
+	u64 lock[2 * GL_HOLD_BUCKET], n, nr = 0;
+
+	/* As many as two buckets have, and all in the first one's. */
+	for (n = 1; nr < GL_HOLD_BUCKET + 1; n++)
+		if (gl_hold_expect(&self->tab, n << 6, 0) == 0 &&
+		    gl_hold_find(&self->tab, n << 6) < &self->tab.holds[GL_HOLD_BUCKET])
+			lock[nr++] = n << 6;
+		else if (nr == GL_HOLD_BUCKET)
+			break;
+	gl_holdtab_exit(&self->tab);
+	ASSERT_EQ(0, gl_holdtab_init(&self->tab, 16));
+	ASSERT_EQ(GL_HOLD_BUCKET, nr);
+	for (n = 0; n < nr; n++)
+		EXPECT_EQ(0, gl_hold_expect(&self->tab, lock[n], n == 3 ? 5 : 10 + n));
+	for (n = lock[nr - 1] + 64; gl_hold_find(&self->tab, lock[3]); n += 64)
+		gl_hold_expect(&self->tab, n, 100);
+	for (n = 0; n < nr; n++)
+		EXPECT_EQ(n != 3, !!gl_hold_find(&self->tab, lock[n]));
+}
+
+/* --- a lock that is taken, waited for and dropped at random, by what is allowed --- */
+
+#define NR_TASKS	6
+#define NR_STEPS	200000
+#define NR_PAST		256
+
+/** struct past - somebody had it */
+struct past {
+	u32 task;
+	u64 since_ns, until_ns;
+};
+
+/** struct model - the truth */
+struct model {
+	struct gl_holdtab tab;
+	u64 dice, now_ns;
+	/** @mutex: it is spun for first, and free before its release is seen; else a spinlock */
+	bool mutex;
+	/** @owner: who has it; 0: nobody */
+	u32 owner;
+	/** @late: whose release is still to be seen, of a mutex; 0: nobody's */
+	u32 late;
+	/** @unseen: the first waiter of a spinlock; 0: none */
+	u32 unseen;
+	/** @queue: [nr] in order */
+	u32 queue[NR_TASKS];
+	u32 nr;
+	/** @begin_ns: by task, when it began to wait; 0: it does not */
+	u64 begin_ns[NR_TASKS + 1];
+	/** @queued_ns: by task, when it was queued while it was somebody's; 0: it was not */
+	u64 queued_ns[NR_TASKS + 1];
+	/** @past: the last ones to have it, round and round */
+	struct past past[NR_PAST];
+	u32 nr_past;
+	u64 nr_told, nr_wrong;
+};
+
+static u32 throw_dice(struct model *m, u32 sides)
+{
+	m->dice = m->dice * 6364136223846793005ull + 1442695040888963407ull;
+	return (m->dice >> 33) % sides;
+}
+
+/* Had a task that released it, as seen at a moment, taken it by another moment? */
+static bool had_it(const struct model *m, u32 task, u64 since_ns, u64 seen_ns)
+{
+	for (u32 ago = 1; ago <= NR_PAST && ago <= m->nr_past; ago++) {
+		const struct past *p = &m->past[(m->nr_past - ago) % NR_PAST];
+
+		if (p->task == task && p->until_ns <= seen_ns)
+			return p->since_ns <= since_ns;
+	}
+	return false;
+}
+
+static bool is_true(const struct model *m, const struct gl_release *releases, u64 hold_ns)
+{
+	for (u32 i = 0; i < GL_HOLD_RELEASES; i++) {
+		const struct gl_release *r = &releases[i];
+
+		if (r->tid && had_it(m, r->tid, r->at_ns - hold_ns, r->at_ns))
+			return true;
+	}
+	return false;
+}
+
+static bool is_queued(const struct model *m, u32 task)
+{
+	for (u32 i = 0; i < m->nr; i++)
+		if (m->queue[i] == task)
+			return true;
+	return false;
+}
+
+static void model_take(struct model *m, u32 task, bool seen)
+{
+	enum gl_hold_rule rule = m->mutex ? GL_HOLD_LATE : GL_HOLD_ONE;
+	struct gl_hold_waiter who = { .id = task, .begin_ns = m->begin_ns[task],
+				      .queued_ns = m->queued_ns[task], .rule = rule };
+	struct gl_release releases[GL_HOLD_RELEASES];
+	struct gl_hold_found found;
+
+	/* Who waits for a spinlock is in its queue, whosever it was then. */
+	if (!m->mutex && !who.queued_ns) {
+		who.queued_ns = who.begin_ns;
+		who.rule = GL_HOLD_SEEN;
+	}
+	if (seen) {
+		memcpy(releases, gl_hold_find(&m->tab, LOCK)->release, sizeof(releases));
+		taken(&m->tab, who, m->now_ns, &found);
+		m->nr_told += found.nr;
+		for (u32 i = 0; i < found.nr; i++)
+			m->nr_wrong += !is_true(m, releases, found.hold_ns[i]);
+	}
+	m->owner = task;
+	m->past[m->nr_past++ % NR_PAST] =
+		(struct past){ .task = task, .since_ns = m->now_ns, .until_ns = ~0ULL };
+	m->begin_ns[task] = 0;
+	m->queued_ns[task] = 0;
+}
+
+static void model_pop(struct model *m)
+{
+	u32 task = m->queue[0];
+
+	memmove(m->queue, m->queue + 1, --m->nr * sizeof(m->queue[0]));
+	model_take(m, task, true);
+}
+
+static void model_queue(struct model *m, u32 task)
+{
+	if (!is_queued(m, task))
+		m->queue[m->nr++] = task;
+	/* Who is woken in vain finds out again. */
+	if (m->owner && !m->queued_ns[task])
+		m->queued_ns[task] = m->now_ns;
+}
+
+/* Somebody comes who has nothing to do with it yet, or goes on. */
+static void model_come(struct model *m, u32 task)
+{
+	bool is_free = !m->owner && !m->unseen && !m->nr;
+
+	if (m->owner == task || m->late == task || m->unseen == task)
+		return;
+	if (m->begin_ns[task]) {
+		if (m->mutex)
+			model_queue(m, task);
+	} else if (is_free || (m->mutex && !m->owner && !throw_dice(m, 3))) {
+		/* Without waiting; past a mutex's queue, by mutex_trylock(). */
+		model_take(m, task, false);
+	} else if (!m->mutex && !m->unseen && !m->nr) {
+		m->unseen = task;
+	} else {
+		gl_hold_expect(&m->tab, LOCK, m->now_ns);
+		m->begin_ns[task] = m->now_ns;
+		if (!m->mutex)
+			model_queue(m, task);
+	}
+}
+
+static void model_drop(struct model *m)
+{
+	u32 task = m->owner;
+	bool waiters = m->nr || m->unseen;
+
+	if (m->mutex && m->late)
+		return;
+	m->owner = 0;
+	m->past[(m->nr_past - 1) % NR_PAST].until_ns = m->now_ns;
+	if (m->mutex)
+		m->late = waiters ? task : 0;
+	else if (waiters)
+		released(&m->tab, task, m->now_ns);
+}
+
+static void model_give(struct model *m, u32 task)
+{
+	if (m->unseen) {
+		model_take(m, m->unseen, false);
+		m->unseen = 0;
+	} else if (m->mutex && m->begin_ns[task] && !is_queued(m, task)) {
+		model_take(m, task, true);
+	} else if (m->nr && !m->late) {
+		model_pop(m);
+	}
+}
+
+static void model_step(struct model *m)
+{
+	u32 task = 1 + throw_dice(m, NR_TASKS);
+
+	m->now_ns += 1 + throw_dice(m, 10);
+	switch (throw_dice(m, 4)) {
+	case 0:
+		model_come(m, task);
+		break;
+	case 1:
+		if (m->owner)
+			model_drop(m);
+		break;
+	case 2:
+		if (m->late) {
+			released(&m->tab, m->late, m->now_ns);
+			m->late = 0;
+		}
+		break;
+	default:
+		if (!m->owner)
+			model_give(m, task);
+	}
+}
+
+static void run(struct __test_metadata *_metadata, bool mutex)
+{
+	struct model m = { .dice = 1, .now_ns = 1000, .mutex = mutex };
+
+	ASSERT_EQ(0, gl_holdtab_init(&m.tab, 16));
+	for (u32 i = 0; i < NR_STEPS; i++)
+		model_step(&m);
+	TH_LOG("%llu holds told", (unsigned long long)m.nr_told);
+	EXPECT_LT(NR_STEPS / 200, m.nr_told);
+	EXPECT_EQ(0, m.nr_wrong);
+	gl_holdtab_exit(&m.tab);
+}
+
+/* Its release is seen before it is free: so it is told no longer than it was, either. */
+TEST(no_hold_of_a_spinlock_is_told_to_begin_before_it_did)
+{
+	run(_metadata, false);
+}
+
+TEST(no_hold_of_a_mutex_is_told_to_begin_before_it_did)
+{
+	run(_metadata, true);
+}
+
+TEST_HARNESS_MAIN
