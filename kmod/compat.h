@@ -105,6 +105,11 @@ static inline bool gl_task_is_pi_blocked(const struct task_struct *task)
 #define gl_file_lease		file_lock
 #endif
 
+/* A tracepoint in the function that drops a lock, where others wait for it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+#define GL_HAS_CONTENDED_RELEASE
+#endif
+
 /* percpu_down_write() moved its tracepoint into the slow path in 6.2 or later. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 #define GL_PCPU_WRITER_COVERAGE \

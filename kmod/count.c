@@ -25,6 +25,7 @@
 #include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/stop_machine.h>
+#include <linux/string.h>
 
 #include "event.h"
 #include "form.h"
@@ -307,6 +308,34 @@ notrace void gl_count_lost(struct gl_cpu *cpu, const struct gl_resource *res)
 	count(cpu, res, &(struct change){ .lost = 1 });
 }
 
+static __always_inline void add_hold(struct gl_hold_sums *sums, u64 hold_ns, bool in_irq)
+{
+	local_inc(&sums->holds);
+	if (in_irq)
+		local_inc(&sums->in_irq);
+	local_add(hold_ns, &sums->total_ns);
+	gl_raise(&sums->max_ns, hold_ns);
+}
+
+/**
+ * gl_count_hold() - count a hold of a lock that made others wait
+ * @cpu: this CPU
+ * @res: what they waited for
+ * @hold_ns: how long it is known to have lasted; ns
+ * @in_irq: it was an interrupt's
+ *
+ * Context: any, preemption disabled. With holds=1 alone.
+ */
+notrace void gl_count_hold(struct gl_cpu *cpu, const struct gl_resource *res, u64 hold_ns,
+			   bool in_irq)
+{
+	struct gl_hold_counts *hold = cpu->hold;
+	struct gl_row *row = find_row(cpu, res, true);
+
+	add_hold(&hold->total[res->kind], hold_ns, in_irq);
+	add_hold(row ? &hold->row[row - cpu->row] : &hold->other[res->kind], hold_ns, in_irq);
+}
+
 /* To zero, but for the waits in flight, which stay begun. */
 static void reset_sums(struct gl_sums *sums)
 {
@@ -346,6 +375,8 @@ static void reset_row(struct gl_cpu *cpu, u32 n)
 
 	reset_sums(&row->sums);
 	local_add(local_xchg(&row->sums.begun, 0), &cpu->total[kind].other.begun);
+	if (cpu->hold)
+		memset(&cpu->hold->row[n], 0, sizeof(cpu->hold->row[n]));
 	row->hist = 0;
 	row->failing = 0;
 	row->form = GL_FORM_UNKNOWN;
@@ -365,6 +396,10 @@ static void reset_cpu(struct gl_cpu *cpu)
 		reset_hist(&cpu->total[i].hist);
 		reset_failures(&cpu->total[i].failures);
 		reset_failures(&cpu->total[i].other_failures);
+	}
+	if (cpu->hold) {
+		memset(cpu->hold->total, 0, sizeof(cpu->hold->total));
+		memset(cpu->hold->other, 0, sizeof(cpu->hold->other));
 	}
 	for (i = 0; i < GL_NR_HISTS; i++)
 		reset_hist(&cpu->hist[i]);

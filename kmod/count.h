@@ -92,6 +92,7 @@ static __always_inline u64 gl_file_ino(u64 lock, u64 space)
 
 void gl_count_begin(struct gl_cpu *cpu, const struct gl_resource *res);
 void gl_count_end(struct gl_cpu *cpu, const struct gl_resource *res, u64 wait_ns, int ret);
+void gl_count_hold(struct gl_cpu *cpu, const struct gl_resource *res, u64 hold_ns, bool in_irq);
 void gl_count_lost(struct gl_cpu *cpu, const struct gl_resource *res);
 int gl_count_reset(void);
 void gl_count_reset_locked(void);

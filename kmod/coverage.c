@@ -26,6 +26,7 @@
 #include "cpu.h"
 #include "form.h"
 #include "probe.h"
+#include "release.h"
 #include "uapi/gridlock.h"
 
 static const char *const kind_names[] = {
@@ -271,6 +272,20 @@ static void show_files(struct seq_file *m)
 	show(m, GL_KIND_LEASE, lease);
 }
 
+/* Asked for, or no line at all. */
+static void show_holds(struct seq_file *m)
+{
+	char name[24];
+	u32 kind;
+
+	if (!gl_holds)
+		return;
+	for (kind = GL_KIND_UNKNOWN + 1; kind < GL_KIND_FUTEX; kind++) {
+		snprintf(name, sizeof(name), "hold:%s", kind_names[kind]);
+		seq_printf(m, "%-16s %s\n", name, gl_release_coverage(kind));
+	}
+}
+
 /**
  * gl_coverage_show() - a line for each kind that the module counts
  * @m: file to write to
@@ -291,4 +306,5 @@ void gl_coverage_show(struct seq_file *m)
 	show_group(m, GL_KIND_FUTEX_PI, &gl_probe_futex_pi,
 		   "lower-bound: who was requeued to a mutex counts when it wakes to take it");
 	show_files(m);
+	show_holds(m);
 }

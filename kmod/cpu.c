@@ -9,6 +9,7 @@
 #include <linux/errno.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/topology.h>
 #include <linux/vmalloc.h>
@@ -61,6 +62,33 @@ int gl_cpu_init(u32 max_locks, u32 max_groups)
 	return 0;
 }
 
+static size_t hold_bytes(void)
+{
+	return size_add(sizeof(struct gl_hold_counts),
+			array_size(gl_nr_rows, sizeof(struct gl_hold_sums)));
+}
+
+/**
+ * gl_cpu_init_holds() - allocate counters of holds for every possible CPU
+ *
+ * Context: process; may sleep. After gl_cpu_init().
+ *
+ * Return: 0 or -ENOMEM; gl_cpu_exit() frees them either way.
+ */
+int gl_cpu_init_holds(void)
+{
+	int nr;
+
+	for_each_possible_cpu(nr) {
+		struct gl_cpu *cpu = per_cpu(gl_cpu_ptr, nr);
+
+		cpu->hold = vzalloc_node(hold_bytes(), cpu_to_node(nr));
+		if (!cpu->hold)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /**
  * gl_cpu_exit() - free it; no probe and no reader uses it any more
  *
@@ -76,6 +104,7 @@ void gl_cpu_exit(void)
 		if (!cpu)
 			continue;
 		per_cpu(gl_cpu_ptr, nr) = NULL;
+		vfree(cpu->hold);
 		vfree(cpu->group);
 		vfree(cpu->row);
 		kvfree(cpu->tag);
@@ -92,9 +121,11 @@ void gl_cpu_exit(void)
  */
 u64 gl_cpu_bytes(void)
 {
+	u64 holds = per_cpu(gl_cpu_ptr, cpumask_first(cpu_possible_mask))->hold ? hold_bytes() : 0;
+
 	return (u64)num_possible_cpus() *
 	       (sizeof(struct gl_cpu) + (u64)gl_nr_rows * (sizeof(struct gl_row) + sizeof(u8)) +
-		(u64)gl_nr_groups * sizeof(struct gl_group));
+		(u64)gl_nr_groups * sizeof(struct gl_group) + holds);
 }
 
 /**

@@ -158,7 +158,35 @@ struct gl_spin {
 	/** @tid: that task, in the initial PID namespace */
 	s32 tid;
 	/** @kind: enum gl_kind */
-	u32 kind;
+	u16 kind;
+	/** @held: with holds=1: the lock was somebody's when it began */
+	bool held;
+};
+
+/**
+ * struct gl_hold_sums - holds of a kind or of a lock that made others wait, on one CPU
+ */
+struct gl_hold_sums {
+	/** @holds: those whose length is known */
+	local_t holds;
+	/** @in_irq: of these, by an interrupt */
+	local_t in_irq;
+	/** @total_ns: their sum; ns */
+	local_t total_ns;
+	/** @max_ns: the longest; ns */
+	local_t max_ns;
+};
+
+/**
+ * struct gl_hold_counts - all holds on one CPU
+ */
+struct gl_hold_counts {
+	/** @total: by kind, counted apart from the rows */
+	struct gl_hold_sums total[GL_NR_COUNTED_KINDS];
+	/** @other: of locks that found no row */
+	struct gl_hold_sums other[GL_NR_COUNTED_KINDS];
+	/** @row: [gl_nr_rows] that of each row of locks */
+	struct gl_hold_sums row[];
 };
 
 /**
@@ -197,6 +225,8 @@ struct gl_cpu {
 	u8 *tag;
 	/** @row: [gl_nr_rows] open-addressing hash of rows, in groups of GL_WORD_TAGS */
 	struct gl_row *row;
+	/** @hold: NULL unless holds=1; set before the first is counted */
+	struct gl_hold_counts *hold;
 };
 
 DECLARE_PER_CPU(struct gl_cpu *, gl_cpu_ptr);
@@ -241,6 +271,18 @@ static __always_inline enum gl_level gl_level(void)
 	if (in_serving_softirq())
 		return GL_LEVEL_SOFTIRQ;
 	return likely(gl_on_task_stack()) ? GL_LEVEL_TASK : GL_LEVEL_HARDIRQ;
+}
+
+/**
+ * gl_level_is_task() - does a task run at this level?
+ * @level: the level
+ *
+ * Softirqs are served by tasks on PREEMPT_RT.
+ */
+static __always_inline bool gl_level_is_task(enum gl_level level)
+{
+	return level == GL_LEVEL_TASK ||
+	       (IS_ENABLED(CONFIG_PREEMPT_RT) && level == GL_LEVEL_SOFTIRQ);
 }
 
 /**
@@ -295,6 +337,7 @@ static __always_inline void gl_raise(local_t *max, unsigned long value)
 extern u32 gl_nr_rows;
 extern u32 gl_nr_groups;
 
+int gl_cpu_init_holds(void);
 int gl_cpu_init(u32 max_locks, u32 max_groups);
 void gl_cpu_exit(void);
 u64 gl_cpu_bytes(void);

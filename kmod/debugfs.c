@@ -28,6 +28,7 @@
 #include "event.h"
 #include "form.h"
 #include "probe.h"
+#include "release.h"
 #include "snapshot.h"
 #include "turn.h"
 #include "wait.h"
@@ -65,6 +66,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	seq_printf(m, "table.lock_rows_per_cpu %u\n", gl_nr_rows);
 	seq_printf(m, "table.groups_per_cpu %u\n", gl_nr_groups);
 	seq_printf(m, "table.lock_bytes %llu\n", gl_cpu_bytes());
+	seq_printf(m, "table.hold_bytes %llu\n", gl_release_bytes());
 	seq_printf(m, "table.episode_bytes %llu\n", gl_episodes_bytes());
 	seq_printf(m, "table.turn_bytes %llu\n", gl_turns_bytes());
 	return 0;
@@ -195,14 +197,23 @@ static int show_wait(struct seq_file *m, void *row)
 	return 0;
 }
 
+static void show_holds(struct seq_file *m, const struct gl_lock_record *rec)
+{
+	seq_printf(m, " %llu %llu %llu %llu", rec->nr_holds, rec->hold_total_ns,
+		   div64_u64(rec->hold_total_ns, rec->nr_holds ?: 1), rec->hold_max_ns);
+}
+
 static int show_lock_row(struct seq_file *m, void *row)
 {
+	const struct gl_snapshot *snap = m->private;
 	const struct gl_lock_record *rec = row;
 	u64 ended;
 
 	if (row == SEQ_START_TOKEN) {
 		seq_puts(m, "kind lock begun ended failed lost total_ns min_ns avg_ns max_ns");
-		seq_puts(m, " signal timeout deadlock form\n");
+		seq_puts(m, " signal timeout deadlock form");
+		seq_puts(m, snap->header.flags & GL_FILE_HOLDS ?
+			 " holds hold_total_ns hold_avg_ns hold_max_ns\n" : "\n");
 		return 0;
 	}
 	if (rec->row != GL_ROW_LOCK && !rec->nr_begun && !rec->nr_ended)
@@ -220,7 +231,10 @@ static int show_lock_row(struct seq_file *m, void *row)
 		   div64_u64(rec->total_ns, ended), rec->max_ns);
 	seq_printf(m, " %llu %llu %llu", rec->nr_failed_by[GL_FAILED_SIGNAL],
 		   rec->nr_failed_by[GL_FAILED_TIMEOUT], rec->nr_failed_by[GL_FAILED_DEADLOCK]);
-	seq_printf(m, " %s\n", rec->form == GL_FORM_UNKNOWN ? "-" : gl_form_name(rec->form));
+	seq_printf(m, " %s", rec->form == GL_FORM_UNKNOWN ? "-" : gl_form_name(rec->form));
+	if (snap->header.flags & GL_FILE_HOLDS)
+		show_holds(m, rec);
+	seq_putc(m, '\n');
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "ended.h"
 #include "event.h"
 #include "group.h"
+#include "release.h"
 #include "tell.h"
 
 /**
@@ -31,6 +32,8 @@ static __always_inline void gl_end(struct gl_cpu *cpu, struct gl_ended *ended)
 	}
 	ended->wait_ns = wait_ns;
 	gl_count_end(cpu, &ended->res, wait_ns, ended->ret);
+	if (static_branch_unlikely(&gl_holding))
+		gl_release_end(cpu, ended);
 	if (static_branch_unlikely(&gl_grouping))
 		gl_group_end(cpu, ended);
 	gl_tell_end(ended);

@@ -61,6 +61,14 @@ GL_EVENT(FILELOCK_INTERRUPTED,	"filelock.interrupted")
 GL_EVENT(FILELOCK_DEADLOCKS,	"filelock.deadlocks")
 /* file locks that a kernel thread did not get at once, for a client elsewhere: no waits */
 GL_EVENT(FILELOCK_FOR_OTHERS,	"filelock.for_others")
+/* releases seen of locks that others wait for (holds=1) */
+GL_EVENT(RELEASES,		"events.releases")
+/* locks whose holder was forgotten, for that of another lock */
+GL_EVENT(HOLDS_GIVEN_UP,	"events.holds_given_up")
+/* release: inside a probe of the same context; no hold going on then is known */
+GL_EVENT(LOST_RECURSION_RELEASE, "lost.recursion_release")
+/* release, or who got the lock: another CPU told of the same lock; no hold of it is known */
+GL_EVENT(LOST_HOLD_BUSY,	"lost.hold_busy")
 /* probes that were timed */
 GL_EVENT(COST_SAMPLES,		"cost.sampled_probes")
 /* time they took; ns */

@@ -22,6 +22,7 @@
 #include "group.h"
 #include "limits.h"
 #include "probe.h"
+#include "release.h"
 #include "snapshot.h"
 #include "tell.h"
 #include "turn.h"
@@ -56,6 +57,9 @@ MODULE_PARM_DESC(futex, "attach the kprobes that see futex waits");
 bool gl_filelock = true;
 module_param_named(filelock, gl_filelock, bool, 0444);
 MODULE_PARM_DESC(filelock, "attach the tracepoints that see waits for file locks and leases");
+
+module_param_named(holds, gl_holds, bool, 0444);
+MODULE_PARM_DESC(holds, "measure for how long locks are held while others wait (Linux 7.3 or newer); each unlock of a spinlock costs more");
 
 unsigned int gl_drop_ends;
 module_param_named(drop_ends, gl_drop_ends, uint, 0644);
@@ -149,6 +153,7 @@ err_waittab_exit:
 
 static void free_tables(void)
 {
+	gl_release_exit();
 	gl_turns_exit();
 	gl_cpu_exit();
 	gl_waittab_exit(&gl_waits);
@@ -205,7 +210,7 @@ static int __init gridlock_init(void)
 	pr_info("loaded: %u wait slots, %u lock rows a CPU, %llu KiB; futex probes %s\n",
 		gl_waits.nr_slots, gl_nr_rows,
 		(gl_waittab_bytes(&gl_waits) + gl_cpu_bytes() + gl_episodes_bytes() +
-		 gl_turns_bytes()) >> 10,
+		 gl_turns_bytes() + gl_release_bytes()) >> 10,
 		futex_state());
 	return 0;
 }

@@ -206,6 +206,25 @@ notrace void gl_owner_peek(u32 kind, u64 lock, s32 *tid, s32 *tgid)
 }
 
 /**
+ * gl_owner_is_set() - does anybody hold a mutex in whose slow path the current task is?
+ * @mutex: its address; not on PREEMPT_RT, where it is an rt_mutex
+ *
+ * Context: any, preemption disabled.
+ *
+ * Return: true if there is one, or it is on its way to one.
+ */
+notrace bool gl_owner_is_set(u64 mutex)
+{
+#ifdef CONFIG_PREEMPT_RT
+	return false;
+#else
+	unsigned long word;
+
+	return peek(mutex + offsetof(struct mutex, owner), &word) && word & ~GL_MUTEX_BITS;
+#endif
+}
+
+/**
  * gl_owner_read() - who holds a lock
  * @kind: enum gl_kind
  * @lock: its address

@@ -29,6 +29,7 @@ struct gl_owner {
 
 struct task_struct;
 
+bool gl_owner_is_set(u64 mutex);
 void gl_owner_peek(u32 kind, u64 lock, s32 *tid, s32 *tgid);
 void gl_owner_read(u32 kind, u64 lock, const struct task_struct *waiter,
 		   struct gl_owner *owner);

@@ -20,6 +20,7 @@
 static const struct gl_probe_group *const groups[] = {
 	&gl_probe_exit,
 	&gl_probe_contention,
+	&gl_probe_release,
 	&gl_probe_futex_plain,
 	&gl_probe_futex_pi,
 	&gl_probe_futex_waitv,

@@ -36,6 +36,7 @@ extern const struct gl_probe_group gl_probe_futex_waitv;
 extern const struct gl_probe_group gl_probe_filelock;
 extern const struct gl_probe_group gl_probe_exit;
 extern const struct gl_probe_group gl_probe_episode;
+extern const struct gl_probe_group gl_probe_release;
 
 /* Tracepoints by name, as most are not exported. */
 struct tracepoint;

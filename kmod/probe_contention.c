@@ -16,6 +16,7 @@
 #include "cpu.h"
 #include "event.h"
 #include "probe.h"
+#include "release.h"
 #include "spin.h"
 #include "wait.h"
 
@@ -43,13 +44,6 @@ static __always_inline u32 kind_of(unsigned int flags)
 static __always_inline bool is_spinning_lock(unsigned int flags)
 {
 	return (flags & (LCB_F_SPIN | LCB_F_MUTEX)) == LCB_F_SPIN;
-}
-
-/* Sleeping locks are for tasks; on PREEMPT_RT those also serve softirqs. */
-static __always_inline bool may_sleep_in(enum gl_level level)
-{
-	return level == GL_LEVEL_TASK ||
-	       (IS_ENABLED(CONFIG_PREEMPT_RT) && level == GL_LEVEL_SOFTIRQ);
 }
 
 /* Every so many probes are timed; 0: this one is not. */
@@ -80,9 +74,11 @@ static __always_inline void begin(struct gl_cpu *cpu, enum gl_level level, u64 l
 	u32 kind = kind_of(flags);
 
 	gl_event_inc(GL_EVENT_BEGINS);
+	if (static_branch_unlikely(&gl_holding))
+		gl_release_begin(kind, lock);
 	if (is_spinning_lock(flags))
 		gl_spin_begin(cpu, level, kind, lock);
-	else if (likely(may_sleep_in(level)))
+	else if (likely(gl_level_is_task(level)))
 		gl_wait_begin(cpu, kind, lock, flags & LCB_F_SPIN ? GL_WAIT_SPINNING : 0);
 	else
 		gl_event_inc(GL_EVENT_LOST_CONTEXT);
@@ -115,7 +111,7 @@ static __always_inline void end(struct gl_cpu *cpu, enum gl_level level, u64 loc
 	if (unlikely(gl_probe_drops_end(cpu)))
 		return;
 	if (!gl_spin_end(cpu, level, lock, ret) &&
-	    (!may_sleep_in(level) || !gl_wait_end(cpu, lock, ret)))
+	    (!gl_level_is_task(level) || !gl_wait_end(cpu, lock, ret)))
 		gl_event_inc(GL_EVENT_ENDS_UNMATCHED);
 	sample_end(cpu, sample);
 }

@@ -23,6 +23,7 @@
 #include "cpu.h"
 #include "event.h"
 #include "limits.h"
+#include "probe.h"
 
 /** struct snapshot_type - a kind of snapshot */
 struct snapshot_type {
@@ -146,7 +147,9 @@ static void fill_header(struct gl_snapshot *snap, u32 record_type)
 		.record_type = record_type,
 		.load_id = load_id,
 		.clock_id = 1,
-		.flags = may_see_addresses() ? GL_FILE_ADDRESSES : 0,
+		.flags = (may_see_addresses() ? GL_FILE_ADDRESSES : 0) |
+			 (record_type == GL_RECORD_LOCK && gl_probe_is_on(&gl_probe_release) ?
+			  GL_FILE_HOLDS : 0),
 	};
 }
 

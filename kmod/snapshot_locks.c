@@ -81,6 +81,14 @@ static void add_form(struct gl_lock_record *rec, u32 form)
 		rec->form = rec->form == GL_FORM_UNKNOWN ? form : GL_FORM_SEVERAL;
 }
 
+static void add_holds(struct gl_lock_record *rec, const struct gl_hold_sums *sums)
+{
+	rec->nr_holds += local_read(&sums->holds);
+	rec->nr_holds_in_irq += local_read(&sums->in_irq);
+	rec->hold_total_ns += local_read(&sums->total_ns);
+	rec->hold_max_ns = max_t(u64, rec->hold_max_ns, local_read(&sums->max_ns));
+}
+
 static void add_total(struct gl_snapshot *snap, const struct gl_cpu *cpu, bool begins)
 {
 	struct gl_lock_record *rec = (void *)snap->records;
@@ -96,6 +104,10 @@ static void add_total(struct gl_snapshot *snap, const struct gl_cpu *cpu, bool b
 		add_hist(&rec[2 * kind], &total->hist);
 		add_failures(&rec[2 * kind], &total->failures);
 		add_failures(&rec[2 * kind + 1], &total->other_failures);
+		if (!cpu->hold)
+			continue;
+		add_holds(&rec[2 * kind], &cpu->hold->total[kind]);
+		add_holds(&rec[2 * kind + 1], &cpu->hold->other[kind]);
 	}
 }
 
@@ -163,6 +175,8 @@ static void add_rows(struct merge *m, const struct gl_cpu *cpu)
 		n = READ_ONCE(row->failing);
 		if (n)
 			add_failures(rec, &cpu->failures[n - 1]);
+		if (cpu->hold)
+			add_holds(rec, &cpu->hold->row[i]);
 	}
 }
 

@@ -14,13 +14,6 @@
 #include "event.h"
 #include "probe.h"
 
-/* Softirqs are served by tasks on PREEMPT_RT. */
-static __always_inline bool is_task(enum gl_level level)
-{
-	return level == GL_LEVEL_TASK ||
-	       (IS_ENABLED(CONFIG_PREEMPT_RT) && level == GL_LEVEL_SOFTIRQ);
-}
-
 static __always_inline struct gl_resource resource_of(const struct gl_spin *spin)
 {
 	return (struct gl_resource){ .kind = spin->kind, .lock = spin->lock };
@@ -37,6 +30,17 @@ static __always_inline bool is_inside(const struct gl_spin *outer, u32 kind, u64
 #endif
 }
 
+/* On its way between two holders a spinlock is nobody's, though there is a queue. */
+static __always_inline bool is_held(u32 kind, u64 lock)
+{
+#ifdef CONFIG_QUEUED_SPINLOCKS
+	return kind == GL_KIND_SPINLOCK &&
+	       READ_ONCE(((const struct qspinlock *)(unsigned long)lock)->locked);
+#else
+	return false;
+#endif
+}
+
 static __always_inline void set(struct gl_spin *spin, u32 kind, u64 lock)
 {
 	local_inc(&spin->seq);
@@ -48,6 +52,8 @@ static __always_inline void set(struct gl_spin *spin, u32 kind, u64 lock)
 		spin->start_ns = current->start_boottime;
 		spin->tid = current->pid;
 		spin->kind = kind;
+		if (static_branch_unlikely(&gl_holding))
+			spin->held = is_held(kind, lock);
 	}
 	/* The fields before even. */
 	smp_wmb();
@@ -130,9 +136,11 @@ notrace bool gl_spin_end(struct gl_cpu *cpu, enum gl_level level, u64 lock, int 
 	ended = (struct gl_ended){
 		.res = resource_of(spin),
 		.begin_ns = spin->begin_ns,
+		.queued_ns = spin->begin_ns,
 		.ret = ret,
 		.flags = GL_WAIT_SPINNING,
-		.in_task = is_task(level),
+		.held = spin->held,
+		.in_task = gl_level_is_task(level),
 	};
 	set(spin, 0, 0);
 	gl_end(cpu, &ended);

@@ -18,6 +18,7 @@
 #include "group.h"
 #include "owner.h"
 #include "probe.h"
+#include "release.h"
 #include "turn.h"
 #include "wait_own.h"
 
@@ -26,6 +27,19 @@ struct gl_waittab gl_waits;
 static __always_inline bool is_kernel_lock(const struct gl_slot *slot)
 {
 	return slot->kind < GL_KIND_FUTEX;
+}
+
+/*
+ * Of a live slot of ours; what is noted readers do not look at. Between two owners a
+ * mutex is anybody's, who then would seem to have had it all the while.
+ */
+static __always_inline void note_phase(struct gl_slot *slot, u16 flags)
+{
+	WRITE_ONCE(slot->flags, flags);
+	if (static_branch_unlikely(&gl_holding) && slot->kind == GL_KIND_MUTEX &&
+	    !(flags & GL_WAIT_SPINNING) && !slot->queued_after && gl_owner_is_set(slot->lock))
+		WRITE_ONCE(slot->queued_after,
+			   gl_queued_after(ktime_get_mono_fast_ns() - slot->begin_ns));
 }
 
 /* While somebody looks: the owner's name is in the lock as long as we are in its slow path. */
@@ -102,7 +116,7 @@ static __always_inline bool goes_on(struct gl_slot *slot, const struct gl_resour
 {
 	if (!is_next_phase(slot, res, flags))
 		return false;
-	WRITE_ONCE(slot->flags, flags);
+	note_phase(slot, flags);
 	gl_event_inc(GL_EVENT_PHASES);
 	return true;
 }
@@ -164,7 +178,9 @@ static __always_inline bool begin(struct gl_cpu *cpu, const struct gl_resource *
 	slot->space = res->space;
 	slot->kind = res->kind;
 	slot->flags = flags;
-	if (READ_ONCE(gl_by_owner))
+	if (static_branch_unlikely(&gl_holding))
+		slot->queued_after = 0;
+	if (READ_ONCE(gl_by_owner) || static_branch_unlikely(&gl_holding))
 		gl_owner_peek(res->kind, res->lock, &slot->owner_tid, &slot->owner_tgid);
 	slot->phase = GL_SLOT_LIVE;
 	slot->begin_ns = ktime_get_mono_fast_ns();

@@ -60,6 +60,23 @@ static __always_inline struct gl_slot *gl_wait_take_slot(void)
 }
 
 /**
+ * gl_wait_queued_at() - from when on a wait for a kernel lock was in the lock's queue
+ *
+ * A mutex is spun for at first; who waits for another lock is queued when it begins,
+ * or within the next few instructions.
+ *
+ * Return: ns, CLOCK_MONOTONIC; 0: it has only spun, as far as is known; or nobody asks.
+ */
+static __always_inline u64 gl_wait_queued_at(const struct gl_slot *slot)
+{
+	if (!static_branch_unlikely(&gl_holding))
+		return 0;
+	if (slot->kind != GL_KIND_MUTEX)
+		return slot->begin_ns;
+	return slot->queued_after ? slot->begin_ns + gl_queued_after_ns(slot->queued_after) : 0;
+}
+
+/**
  * gl_wait_close() - end a wait of the current task
  * @cpu: this CPU
  * @slot: its live slot
@@ -72,6 +89,7 @@ static __always_inline void gl_wait_close(struct gl_cpu *cpu, struct gl_slot *sl
 	struct gl_ended ended = {
 		.res = gl_wait_resource(slot),
 		.begin_ns = slot->begin_ns,
+		.queued_ns = gl_wait_queued_at(slot),
 		.wait_ns = 0,
 		.owner_tid = slot->owner_tid,
 		.owner_tgid = slot->owner_tgid,

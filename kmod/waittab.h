@@ -65,6 +65,8 @@ struct gl_slot {
 	bool beside;
 	/** @spilled: it lies in a later bucket than its task's home */
 	bool spilled;
+	/** @queued_after: mutex, with holds=1: gl_queued_after(); 0: it has only spun */
+	u16 queued_after;
 } __aligned(64);
 
 /**
@@ -137,6 +139,32 @@ static inline void gl_slot_unlock(struct gl_slot *slot)
 {
 	/* Release: pairs with the acquire in gl_waittab_read(). */
 	atomic64_set_release(&slot->seq, atomic64_read(&slot->seq) + 1);
+}
+
+/* Bits of gl_slot.queued_after that are the span's first ones; the others its shift. */
+#define GL_QUEUED_BITS		11
+
+/**
+ * gl_queued_after() - a span in the little room that a slot has for it
+ * @ns: from the begin of a wait until it was queued; ns
+ *
+ * Return: for gl_queued_after_ns() to be at least @ns, and less than 1/1024 more; 0 if
+ * it is an hour and more.
+ */
+static inline u16 gl_queued_after(u64 ns)
+{
+	u64 shift = 0;
+
+	while (ns >> shift >> GL_QUEUED_BITS)
+		shift++;
+	return shift < 1U << (16 - GL_QUEUED_BITS) ?
+	       shift << GL_QUEUED_BITS | (ns >> shift ?: 1) : 0;
+}
+
+/** gl_queued_after_ns() - and back; ns */
+static inline u64 gl_queued_after_ns(u16 after)
+{
+	return (u64)((after & ((1U << GL_QUEUED_BITS) - 1)) + 1) << (after >> GL_QUEUED_BITS);
 }
 
 #endif /* _GL_WAITTAB_H */

@@ -99,6 +99,7 @@ enum gl_form {
 /* gl_header.flags */
 #define GL_FILE_ADDRESSES	(1U << 0)	/* kernel addresses are shown */
 #define GL_FILE_TRUNCATED	(1U << 1)	/* rows did not fit: nr_unshown */
+#define GL_FILE_HOLDS		(1U << 2)	/* locks.bin: holds are counted */
 
 /**
  * struct gl_header - start of every binary file
@@ -232,7 +233,7 @@ struct gl_wait_record {
 
 /* gl_group_record.by: what the waits are grouped by; 0 in TOTAL rows */
 #define GL_BY_TASK	1	/* who waited; waits of interrupts are `other` */
-#define GL_BY_OWNER	2	/* who held the lock when the wait began; unknown: `other` */
+#define GL_BY_OWNER	2	/* who held the lock, or released it last; unknown: `other` */
 #define GL_BY_CGROUP	3	/* the cgroup of who waited, in the unified hierarchy */
 #define GL_BY_CALLER	4	/* who called for the lock; below the threshold: `other` */
 #define GL_NR_BY	4
@@ -257,6 +258,8 @@ struct gl_wait_record {
  * in flight + nr_lost. Under load the two sides differ by at most header.nr_meanwhile.
  *
  * OTHER rows also have the waits that were in flight at a reset, until they end.
+ * The same goes for nr_holds, nr_holds_in_irq and hold_total_ns, with GL_FILE_HOLDS.
+ *
  * A LOCK row never has more ends than begins. An OTHER row may: a wait that began
  * in a row and found none on the CPU that it ended on has ended in OTHER.
  */
@@ -312,6 +315,20 @@ struct gl_lock_record {
 	__u32 form;
 	/** @__reserved: zero */
 	__u32 __reserved;
+	/**
+	 * @nr_holds: holds that a wait ended after, and whose length is known at least in
+	 * part; like the next three only counted with GL_FILE_HOLDS, else 0
+	 */
+	__u64 nr_holds;
+	/** @nr_holds_in_irq: of these, by an interrupt */
+	__u64 nr_holds_in_irq;
+	/**
+	 * @hold_total_ns: sum of the lengths; ns. Of each hold the part counts that somebody
+	 * queued for the lock waited through, up to its release: a lower bound
+	 */
+	__u64 hold_total_ns;
+	/** @hold_max_ns: the longest of them; ns */
+	__u64 hold_max_ns;
 };
 
 #define GL_STACK_LEN	376

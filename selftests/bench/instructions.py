@@ -99,6 +99,7 @@ def contentions(perf):
              ("gridlock, 10 locks, 10,000 waiters", beside_waiters, FEW),
              ("gridlock by_task=1, 10 locks", lambda: gridlock(GROUPS[0]), FEW),
              ("gridlock with all by_*, 10 locks", lambda: gridlock(*GROUPS), FEW),
+             ("gridlock holds=1, 10 locks", lambda: gridlock("holds=1"), FEW),
              ("perf lock contention -ab, 10 locks", perf_prefix(perf), FEW),
              ("perf lock contention -ab, 64,000 locks", perf_prefix(perf), MANY),
              ("perf lock contention -abl, 10 locks", perf_prefix(perf, "-l"), FEW),

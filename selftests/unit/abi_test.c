@@ -27,7 +27,8 @@
 	X(res_id, 0) X(res_addr, 8) X(space_id, 16) X(nr_begun, 24) X(nr_ended, 32)        \
 	X(nr_failed, 40) X(nr_lost, 48) X(total_ns, 56) X(min_ns, 64) X(max_ns, 72)        \
 	X(row, 80) X(kind, 84) X(flags, 88) X(tgid, 92) X(hist, 96) X(name, 416)          \
-	X(nr_failed_by, 480) X(form, 504) X(__reserved, 508)
+	X(nr_failed_by, 480) X(form, 504) X(__reserved, 508) X(nr_holds, 512)               \
+	X(nr_holds_in_irq, 520) X(hold_total_ns, 528) X(hold_max_ns, 536)
 
 #define GROUP_FIELDS(X)                                                                   \
 	X(nr_ended, 0) X(nr_failed, 8) X(total_ns, 16) X(max_ns, 24) X(start_ns, 32)       \
@@ -72,8 +73,8 @@ TEST(lock_fields_stay_where_they_are)
 	sum += sizeof(r.field);
 	LOCK_FIELDS(CHECK)
 #undef CHECK
-	EXPECT_EQ(512, sizeof(r));
-	EXPECT_EQ(512, sum);
+	EXPECT_EQ(544, sizeof(r));
+	EXPECT_EQ(544, sum);
 }
 
 TEST(group_fields_stay_where_they_are)
@@ -138,6 +139,7 @@ TEST(flags_and_states_keep_their_numbers)
 	EXPECT_EQ(1, GL_BY_TASK);
 	EXPECT_EQ(4, GL_BY_CALLER);
 	EXPECT_EQ(40, GL_NR_BUCKETS);
+	EXPECT_EQ(4, GL_FILE_HOLDS);
 	EXPECT_EQ(0, GL_FAILED_SIGNAL);
 	EXPECT_EQ(2, GL_FAILED_DEADLOCK);
 }

@@ -48,6 +48,7 @@ typedef s32 __s32;
 #define barrier()		__asm__ volatile("" ::: "memory")
 #define smp_rmb()		barrier()	/* x86 orders reads itself */
 #define smp_wmb()		barrier()	/* and writes */
+#define memset			__builtin_memset
 #define le64_to_cpu(x)		(x)
 #define min_t(type, x, y)	((type)(x) < (type)(y) ? (type)(x) : (type)(y))
 #define max_t(type, x, y)	((type)(x) > (type)(y) ? (type)(x) : (type)(y))

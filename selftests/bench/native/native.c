@@ -48,9 +48,18 @@ struct gl_cpu *gl_cpu_ptr;
 struct gl_events gl_events;
 u32 gl_nr_rows = GL_DEFAULT_MAX_LOCKS, gl_nr_groups = 16;
 u64 tsc_mult;
-bool gl_enabled = true, gl_by_owner, gl_grouping, gl_backoffs_on, gl_turns_on;
+bool gl_enabled = true, gl_by_owner, gl_grouping, gl_holding, gl_backoffs_on, gl_turns_on;
 bool gridlock_wait_end, gridlock_wait_lasts;
 unsigned long gl_trace_ns;
+
+void gl_release_end(struct gl_cpu *cpu, struct gl_ended *ended)
+{
+}
+
+bool gl_owner_is_set(u64 mutex)
+{
+	return false;
+}
 
 void gl_owner_peek(u32 kind, u64 lock, s32 *tid, s32 *tgid)
 {
