@@ -54,13 +54,24 @@ static uint64_t key_wait_min(const struct lock_row *row)
 	return row->min_ns == ROW_UNKNOWN ? 0 : row->min_ns;
 }
 
+static uint64_t key_hold_total(const struct lock_row *row)
+{
+	return row->hold_total_ns;
+}
+
+static uint64_t key_hold_max(const struct lock_row *row)
+{
+	return row->hold_max_ns;
+}
+
 static const struct sort_key sort_keys[] = {
 	{ "contended", key_contended }, { "wait_total", key_wait_total },
 	{ "wait_max", key_wait_max },	{ "wait_min", key_wait_min },
-	{ "avg_wait", row_avg_ns },
+	{ "avg_wait", row_avg_ns },	{ "hold_total", key_hold_total },
+	{ "hold_max", key_hold_max },	{ "avg_hold", row_avg_hold_ns },
 };
 
-#define KEY_NAMES	"contended, wait_total, wait_max, wait_min, avg_wait"
+#define KEY_NAMES	"contended, wait_total, wait_max, wait_min, avg_wait, hold_total, hold_max, avg_hold"
 
 static const struct sort_key *find_key(const char *name)
 {
@@ -249,14 +260,15 @@ static const char *parameter_of(enum rows_by by)
 	}
 }
 
-static void print(const struct locks_options *o, const struct lock_row *rows, size_t nr)
+static void print(const struct locks_options *o, const struct lock_row *rows, size_t nr,
+		  bool holds)
 {
 	size_t shown = nr < o->entries ? nr : o->entries;
 
 	if (o->json)
-		rows_print_json(rows, shown, o->filter.by);
+		rows_print_json(rows, shown, o->filter.by, holds);
 	else
-		rows_print(rows, shown, o->filter.by, o->separator, o->stacks);
+		rows_print(rows, shown, o->filter.by, holds, o->separator, o->stacks);
 }
 
 int cmd_locks(int argc, char **argv)
@@ -275,6 +287,12 @@ int cmd_locks(int argc, char **argv)
 		source_explain(by_group ? "groups.bin" : "locks.bin", err);
 		return EXIT_TROUBLE;
 	}
+	if (strstr(o.key, "hold") && !rows_have_holds(snap)) {
+		fprintf(stderr,
+			"gridlock: the module does not count holds of that: load it with holds=1, on Linux 7.3 or newer, for rows by lock or kind\n");
+		snapshot_free(snap);
+		return EXIT_TROUBLE;
+	}
 	nr = rows_make(snap, &o.filter, &rows, &is_counted);
 	if (!is_counted) {
 		fprintf(stderr,
@@ -285,7 +303,7 @@ int cmd_locks(int argc, char **argv)
 	}
 	if (nr)
 		qsort_r(rows, nr, sizeof(*rows), compare, (void *)find_key(o.key));
-	print(&o, rows, nr);
+	print(&o, rows, nr, rows_have_holds(snap));
 	rows_free(rows, nr);
 	snapshot_free(snap);
 	return EXIT_CLEAN;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "array.h"
 #include "lock_print.h"
 #include "view.h"
 #include "world.h"
@@ -72,7 +73,7 @@ static const char *count_cell(uint64_t value, char *buf, size_t size)
 	return buf;
 }
 
-static void print_head(const struct columns *c)
+static void print_head(const struct columns *c, bool holds)
 {
 	printf("%10s %12s %12s %12s ", "contended", "total wait", "max wait", "avg wait");
 	if (c->first)
@@ -85,6 +86,8 @@ static void print_head(const struct columns *c)
 		printf(" %8s", "failed");
 	if (c->form)
 		printf(" %12s", "form");
+	if (holds)
+		printf(" %8s %10s %10s", "holds", "avg hold", "max hold");
 	printf("\n\n");
 }
 
@@ -94,7 +97,16 @@ static void print_failures(const struct lock_row *row)
 		printf(" %8llu", (unsigned long long)row->failed_by[i]);
 }
 
-static void print_row(const struct lock_row *row, const struct columns *c)
+static void print_holds(const struct lock_row *row)
+{
+	char avg[32], max[32];
+
+	printf(" %8llu %10s %10s", (unsigned long long)row->holds,
+	       cell(row->holds ? row_avg_hold_ns(row) : ROW_UNKNOWN, avg, sizeof(avg)),
+	       cell(row->holds ? row->hold_max_ns : ROW_UNKNOWN, max, sizeof(max)));
+}
+
+static void print_row(const struct lock_row *row, const struct columns *c, bool holds)
 {
 	char total[32], max[32], avg[32], min[32], p50[32], p99[32], first[32], waiting[32];
 
@@ -115,6 +127,8 @@ static void print_row(const struct lock_row *row, const struct columns *c)
 		printf(" %8llu", (unsigned long long)row->failed);
 	if (c->form)
 		printf(" %12s", row->form == GL_FORM_UNKNOWN ? "-" : form_name(row->form));
+	if (holds)
+		print_holds(row);
 	printf("\n");
 }
 
@@ -130,18 +144,23 @@ static void print_stack(const char *stack)
 
 /* --- separated fields --- */
 
-static void print_fields_head(const struct columns *c, const char *sep)
+static void print_fields_head(const struct columns *c, bool holds, const char *sep)
 {
 	printf("# contended%stotal wait%smax wait%savg wait%s", sep, sep, sep, sep);
 	if (c->first)
 		printf("%s%s", c->first, sep);
 	printf("%s%s", c->label, sep);
 	if (c->in_flight)
-		printf("min wait%sfailed%sin flight%sp50%sp99%ssignal%stimeout%sdeadlock", sep,
-		       sep, sep, sep, sep, sep, sep);
+		printf("min wait%sfailed%sin flight%sp50%sp99%ssignal%stimeout%sdeadlock", sep, sep,
+		       sep, sep, sep, sep, sep);
 	else
 		printf("failed");
-	printf("%s%s\n", c->form ? sep : "", c->form ? "form" : "");
+	if (c->form)
+		printf("%sform", sep);
+	if (holds)
+		printf("%sholds%sholds in irq%stotal hold%smax hold%savg hold", sep, sep, sep, sep,
+		       sep);
+	printf("\n");
 }
 
 /* A field that is not counted is empty. */
@@ -152,7 +171,19 @@ static void print_number(uint64_t value, const char *after)
 	fputs(after, stdout);
 }
 
-static void print_fields(const struct lock_row *row, const struct columns *c, const char *sep)
+static void print_hold_fields(const struct lock_row *row, const char *sep)
+{
+	const uint64_t fields[] = { row->holds, row->holds_in_irq, row->hold_total_ns,
+				    row->hold_max_ns, row_avg_hold_ns(row) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		fputs(sep, stdout);
+		print_number(fields[i], "");
+	}
+}
+
+static void print_fields(const struct lock_row *row, const struct columns *c, bool holds,
+			 const char *sep)
 {
 	char first[32];
 
@@ -165,34 +196,36 @@ static void print_fields(const struct lock_row *row, const struct columns *c, co
 	printf("%s%s", row->label, sep);
 	if (c->in_flight)
 		print_number(row->min_ns, sep);
-	print_number(row->failed, c->in_flight ? sep : "\n");
-	if (!c->in_flight)
-		return;
-	print_number(row->waiting, sep);
-	print_number(row->p50_ns, sep);
-	print_number(row->p99_ns, sep);
-	for (size_t i = 0; i < GL_NR_FAILURES; i++)
-		print_number(row->failed_by[i], i < GL_NR_FAILURES - 1 ? sep : "");
+	print_number(row->failed, c->in_flight ? sep : "");
+	if (c->in_flight) {
+		print_number(row->waiting, sep);
+		print_number(row->p50_ns, sep);
+		print_number(row->p99_ns, sep);
+		for (size_t i = 0; i < GL_NR_FAILURES; i++)
+			print_number(row->failed_by[i], i < GL_NR_FAILURES - 1 ? sep : "");
+	}
 	if (c->form)
 		printf("%s%s", sep, row->form == GL_FORM_UNKNOWN ? "" : form_name(row->form));
+	if (holds)
+		print_hold_fields(row, sep);
 	printf("\n");
 }
 
-void rows_print(const struct lock_row *rows, size_t nr, enum rows_by by, const char *separator,
-		bool stacks)
+void rows_print(const struct lock_row *rows, size_t nr, enum rows_by by, bool holds,
+		const char *separator, bool stacks)
 {
 	const struct columns *c = &columns[by];
 
 	if (separator)
-		print_fields_head(c, separator);
+		print_fields_head(c, holds, separator);
 	else
-		print_head(c);
+		print_head(c, holds);
 	for (size_t i = 0; i < nr; i++) {
 		if (separator) {
-			print_fields(&rows[i], c, separator);
+			print_fields(&rows[i], c, holds, separator);
 			continue;
 		}
-		print_row(&rows[i], c);
+		print_row(&rows[i], c, holds);
 		if (stacks)
 			print_stack(rows[i].stack);
 	}
@@ -222,7 +255,16 @@ static void add_identity(struct json_object *o, const struct lock_row *row, enum
 	json_object_object_add(o, "id", json_object_new_string(id));
 }
 
-static struct json_object *json_row(const struct lock_row *row, enum rows_by by)
+static void add_holds(struct json_object *o, const struct lock_row *row)
+{
+	add_number(o, "holds", row->holds);
+	add_number(o, "holds_in_irq", row->holds_in_irq);
+	add_number(o, "hold_total_ns", row->hold_total_ns);
+	add_number(o, "hold_max_ns", row->hold_max_ns);
+	add_number(o, "avg_hold_ns", row_avg_hold_ns(row));
+}
+
+static struct json_object *json_row(const struct lock_row *row, enum rows_by by, bool holds)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -245,16 +287,18 @@ static struct json_object *json_row(const struct lock_row *row, enum rows_by by)
 	if (columns[by].form)
 		json_object_object_add(o, "form", row->form == GL_FORM_UNKNOWN ? NULL :
 				       json_object_new_string(form_name(row->form)));
+	if (holds)
+		add_holds(o, row);
 	return o;
 }
 
-void rows_print_json(const struct lock_row *rows, size_t nr, enum rows_by by)
+void rows_print_json(const struct lock_row *rows, size_t nr, enum rows_by by, bool holds)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *array = json_object_new_array();
 
 	for (size_t i = 0; i < nr; i++)
-		json_object_array_add(array, json_row(&rows[i], by));
+		json_object_array_add(array, json_row(&rows[i], by, holds));
 	json_object_object_add(o, "schema", json_object_new_string("gridlock.locks/1"));
 	json_object_object_add(o, columns[by].json, array);
 	view_json_print(o);

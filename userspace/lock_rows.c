@@ -29,6 +29,18 @@ uint64_t row_avg_ns(const struct lock_row *row)
 	return row->ended ? row->total_ns / row->ended : 0;
 }
 
+uint64_t row_avg_hold_ns(const struct lock_row *row)
+{
+	if (row->holds == ROW_UNKNOWN)
+		return ROW_UNKNOWN;
+	return row->holds ? row->hold_total_ns / row->holds : 0;
+}
+
+bool rows_have_holds(const struct snapshot *snap)
+{
+	return snap->header.flags & GL_FILE_HOLDS;
+}
+
 /* A type filter names a kind, or both sides of one: "rwsem" is rwsem:R and rwsem:W. */
 static bool type_matches(const char *types, const char *kind)
 {
@@ -110,6 +122,14 @@ static uint64_t nr_waiting(const struct gl_lock_record *rec)
 	return rec->nr_begun < closed ? ROW_UNKNOWN : rec->nr_begun - closed;
 }
 
+static void set_holds(struct lock_row *row, const struct gl_lock_record *rec, bool counted)
+{
+	row->holds = counted ? rec->nr_holds : ROW_UNKNOWN;
+	row->holds_in_irq = counted ? rec->nr_holds_in_irq : ROW_UNKNOWN;
+	row->hold_total_ns = counted ? rec->hold_total_ns : ROW_UNKNOWN;
+	row->hold_max_ns = counted ? rec->hold_max_ns : ROW_UNKNOWN;
+}
+
 static size_t rows_of_locks(const struct snapshot *snap, const struct row_filter *filter,
 			    struct lock_row **ret)
 {
@@ -142,6 +162,7 @@ static size_t rows_of_locks(const struct snapshot *snap, const struct row_filter
 			.p99_ns = percentile(rec, 99),
 		};
 		memcpy(row->failed_by, rec->nr_failed_by, sizeof(row->failed_by));
+		set_holds(row, rec, rows_have_holds(snap));
 	}
 	*ret = rows;
 	return nr;
@@ -364,6 +385,10 @@ static size_t rows_of_groups(const struct snapshot *snap, const struct row_filte
 			.p50_ns = ROW_UNKNOWN,
 			.p99_ns = ROW_UNKNOWN,
 			.failed_by = { ROW_UNKNOWN, ROW_UNKNOWN, ROW_UNKNOWN },
+			.holds = ROW_UNKNOWN,
+			.holds_in_irq = ROW_UNKNOWN,
+			.hold_total_ns = ROW_UNKNOWN,
+			.hold_max_ns = ROW_UNKNOWN,
 		};
 	}
 	*ret = rows;

@@ -62,6 +62,12 @@ struct lock_row {
 	uint64_t p50_ns;
 	/** @p99_ns: and 99 of 100 */
 	uint64_t p99_ns;
+	/** @holds: holds of known length; ROW_UNKNOWN, as the next three: not counted */
+	uint64_t holds;
+	/** @holds_in_irq: of these, by interrupts */
+	uint64_t holds_in_irq;
+	uint64_t hold_total_ns;
+	uint64_t hold_max_ns;
 };
 
 /** struct row_filter - which rows are wanted; NULL members filter nothing */
@@ -89,5 +95,11 @@ void rows_free(struct lock_row *rows, size_t nr);
 
 /** row_avg_ns() - mean length of the ended waits */
 uint64_t row_avg_ns(const struct lock_row *row);
+
+/** row_avg_hold_ns() - mean length of the holds, or ROW_UNKNOWN */
+uint64_t row_avg_hold_ns(const struct lock_row *row);
+
+/** rows_have_holds() - does the module count for how long locks were held? */
+bool rows_have_holds(const struct snapshot *snap);
 
 #endif /* LOCK_ROWS_H */

@@ -83,6 +83,40 @@ TEST_F(rows, what_is_in_flight_and_why_waits_failed_is_told)
 	EXPECT_EQ(0, self->rows[3].waiting);
 }
 
+TEST_F(rows, holds_are_told_where_they_are_counted)
+{
+	struct gl_lock_record locks[] = { lock(GL_ROW_LOCK, 3, 3, 0), lock(GL_ROW_LOCK, 1, 1, 0) };
+	struct snapshot snap = { .locks = locks, .nr = 2, .header.flags = GL_FILE_HOLDS };
+	struct row_filter filter = { .by = ROWS_BY_LOCK };
+
+	locks[0].nr_holds = 2;
+	locks[0].nr_holds_in_irq = 1;
+	locks[0].hold_total_ns = 500;
+	locks[0].hold_max_ns = 400;
+	self->nr = rows_make(&snap, &filter, &self->rows, &self->is_counted);
+	ASSERT_EQ(2, self->nr);
+	EXPECT_TRUE(rows_have_holds(&snap));
+	EXPECT_EQ(2, self->rows[0].holds);
+	EXPECT_EQ(1, self->rows[0].holds_in_irq);
+	EXPECT_EQ(250, row_avg_hold_ns(&self->rows[0]));
+	EXPECT_EQ(400, self->rows[0].hold_max_ns);
+	EXPECT_EQ(0, row_avg_hold_ns(&self->rows[1]));
+}
+
+/* The same file without the flag: the twin. */
+TEST_F(rows, holds_are_unknown_where_they_are_not_counted)
+{
+	struct gl_lock_record locks[] = { lock(GL_ROW_LOCK, 3, 3, 0) };
+	struct snapshot snap = { .locks = locks, .nr = 1 };
+	struct row_filter filter = { .by = ROWS_BY_LOCK };
+
+	self->nr = rows_make(&snap, &filter, &self->rows, &self->is_counted);
+	ASSERT_EQ(1, self->nr);
+	EXPECT_FALSE(rows_have_holds(&snap));
+	EXPECT_EQ(ROW_UNKNOWN, self->rows[0].holds);
+	EXPECT_EQ(ROW_UNKNOWN, row_avg_hold_ns(&self->rows[0]));
+}
+
 TEST_F(rows, a_task_is_one_row_over_kinds)
 {
 	struct gl_group_record groups[] = {
