@@ -7,14 +7,16 @@
  *
  *	once KIND CONTEXT OUTCOME COUNT		one waiter, COUNT times one after another
  *	storm KIND OUTCOME COUNT		threads on all CPUs, COUNT times each
+ *	alone KIND COUNT			taken and dropped, and nobody waits
  *	nested					an interrupt waits while its task spins
  *	tail					the same, as the interrupt is about to return
  *
  * CONTEXT is task, softirq or hardirq, where the waiter is; OUTCOME is taken,
  * signal, timeout or deadlock. EOPNOTSUPP: this kernel has no such wait. Reading
- * it gives "ENDS FAILED ERRORS" of the last command: what passed contention_end
- * for the lock, of that with an error, and errors that callers were given. The
- * locks are in kinds_spin.c and kinds_sleep.c.
+ * it gives "ENDS FAILED ERRORS LEAST MOST" of the last command: what passed
+ * contention_end for the lock, of that with an error, and errors that callers were
+ * given; of `once`, for how many ns the locks were held while somebody waited, and
+ * for how many at most. The locks are in kinds_spin.c and kinds_sleep.c.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -43,6 +45,11 @@
 
 /* Of the last command; read by `run`. */
 static atomic_t nr_ends, nr_failed, nr_errors;
+
+/* And of `once`: from when the waiter was seen to wait until just before the release. */
+static u64 held_least_ns;
+/* From just before the lock was taken until just after the release. */
+static u64 held_most_ns;
 
 /* What is made to contend; changed with the parameter's lock held, between commands. */
 static const struct kind *kind;
@@ -156,7 +163,8 @@ static bool is_waited(void)
 		return false;
 	if (kind->is_queued)
 		return kind->is_queued(context);
-	return READ_ONCE(task->__state) != TASK_RUNNING;
+	/* Off its CPU: past the tracepoint that comes after its state is set. */
+	return READ_ONCE(task->__state) != TASK_RUNNING && !READ_ONCE(task->on_cpu);
 }
 
 static bool is_done(void)
@@ -179,8 +187,18 @@ static int look_until(bool (*holds)(void))
 	return 0;
 }
 
+/* For a hold of some length, whoever it is that measures it. */
+static void keep_on(void)
+{
+	u64 end = ktime_get_ns() + 100 * NSEC_PER_USEC;
+
+	while (ktime_get_ns() < end)
+		cpu_relax();
+}
+
 static int contend_once(void)
 {
+	u64 begin_ns = ktime_get_ns(), waited_ns;
 	int err = 0;
 
 	WRITE_ONCE(waiter, NULL);
@@ -193,7 +211,11 @@ static int contend_once(void)
 	/* Else it gives up while the lock is held. */
 	if (outcome != TAKEN && !err)
 		err = look_until(is_done);
+	waited_ns = ktime_get_ns();
+	keep_on();
+	held_least_ns += ktime_get_ns() - waited_ns;
 	kind->let_go();
+	held_most_ns += ktime_get_ns() - begin_ns;
 	wait_for_completion(&done);
 	return err;
 }
@@ -234,6 +256,14 @@ static int run_once(unsigned int count)
 	}
 	migrate_enable();
 	return err;
+}
+
+static void run_alone(unsigned int count)
+{
+	while (count--) {
+		kind->hold();
+		kind->let_go();
+	}
 }
 
 /* --- an interrupt that waits for one lock while its task spins for another --- */
@@ -451,6 +481,8 @@ static int set_run(const char *text, const struct kernel_param *kp)
 	atomic_set(&nr_ends, 0);
 	atomic_set(&nr_failed, 0);
 	atomic_set(&nr_errors, 0);
+	held_least_ns = 0;
+	held_most_ns = 0;
 	if (sysfs_streq(text, "nested"))
 		return set_job("raw_spinlock", "task", "nested") ?: run_nested(contend_in_call);
 	if (sysfs_streq(text, "tail"))
@@ -458,6 +490,13 @@ static int set_run(const char *text, const struct kernel_param *kp)
 	if (sscanf(text, "once %15s %15s %15s %u", kind_name, context_name, outcome_name,
 		   &count) == 4)
 		return set_job(kind_name, context_name, outcome_name) ?: run_once(count);
+	if (sscanf(text, "alone %15s %u", kind_name, &count) == 2) {
+		int err = set_job(kind_name, "task", "taken");
+
+		if (!err)
+			run_alone(count);
+		return err;
+	}
 	if (sscanf(text, "storm %15s %15s %u", kind_name, outcome_name, &count) != 3)
 		return -EINVAL;
 	return set_job(kind_name, "task", outcome_name) ?: run_storm(count);
@@ -465,8 +504,9 @@ static int set_run(const char *text, const struct kernel_param *kp)
 
 static int get_run(char *text, const struct kernel_param *kp)
 {
-	return sprintf(text, "%d %d %d\n", atomic_read(&nr_ends), atomic_read(&nr_failed),
-		       atomic_read(&nr_errors));
+	return sprintf(text, "%d %d %d %llu %llu\n", atomic_read(&nr_ends),
+		       atomic_read(&nr_failed), atomic_read(&nr_errors), held_least_ns,
+		       held_most_ns);
 }
 
 static const struct kernel_param_ops run_ops = { .set = set_run, .get = get_run };
