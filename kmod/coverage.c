@@ -210,10 +210,10 @@ static void show_rt(struct seq_file *m)
 		   "exact: all that sleeps on an rt_mutex is one kind; mutex and rt_mutex have no form if asked for by a jump or a pointer",
 		   rwlocks | BIT(GL_FORM_SPINLOCK) | BIT(GL_FORM_MUTEX) | BIT(GL_FORM_WW_MUTEX) |
 		   BIT(GL_FORM_RT_MUTEX));
-	show_forms(m, GL_KIND_RWLOCK_RT_R, "exact: rwlock_t and rw_semaphore are one kind", rwlocks);
+	show_forms(m, GL_KIND_RWLOCK_RT_R,
+		   "exact: rwlock_t and rw_semaphore are one kind", rwlocks);
 	show_forms(m, GL_KIND_RWLOCK_RT_W,
-		   "lower-bound: behind a writer it waits for the rtmutex inside",
-		   rwlocks);
+		   "lower-bound: behind a writer it waits for the rtmutex inside", rwlocks);
 }
 
 static void show_no_rt(struct seq_file *m)

@@ -156,8 +156,8 @@ static __always_inline bool is_shared(u32 kind)
  * @kind: enum gl_kind of the wait
  *
  * Of a kind that is one form alone, and of locks that spin, nothing is looked at.
- * Walks at most GL_FORM_FRAMES frames, and takes the microsecond or two that these
- * take: so it is for new rows alone.
+ * Walks at most GL_FORM_FRAMES frames, which takes some 10,000 instructions: so it is
+ * for new rows alone.
  *
  * Context: any for those kinds; for others the waiting task's, in the tracepoint at
  * the begin or end of its wait, preemption disabled.
