@@ -165,7 +165,8 @@ static notrace u32 save_stack(unsigned long frames[NR_SAVED], u32 *first_ret)
 	u32 nr = stack_trace_save(frames, NR_SAVED, 0), first = 0;
 
 	while (first < nr && (within_module_core(frames[first], THIS_MODULE) ||
-			      first < nr - 1 && within_module_core(frames[first + 1], THIS_MODULE)))
+			      (first < nr - 1 &&
+			       within_module_core(frames[first + 1], THIS_MODULE))))
 		first++;
 	*first_ret = first;
 	return min_t(u32, nr - first, GL_CALLER_FRAMES);

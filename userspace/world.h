@@ -222,7 +222,10 @@ struct world {
 	const struct snapshot *snap;
 	/** @window: what the looks up to this one saw, borrowed; NULL: this one is alone */
 	const struct window *window;
-	/** @census: while the look lasts: who slept since the one before, borrowed; NULL: not known */
+	/**
+	 * @census: while the look lasts: who slept since the one before, borrowed; NULL:
+	 * not known
+	 */
 	struct census *census;
 	/** @remote: reads that may block; borrowed */
 	struct remote *remote;
