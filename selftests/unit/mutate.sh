@@ -19,7 +19,7 @@ reader=$here/../../userspace
 # What is slow, or is about other parts of the reader.
 LEAVE_OUT="abi_test scale_test snapshot_test ustack_test property_test waittab_test"
 LEAVE_OUT+=" alike_test futex_double_test proc_test text_test lens_names_test remote_test"
-LEAVE_OUT+=" lens_calls_test census_test hold_test"
+LEAVE_OUT+=" lens_calls_test census_test form_test hold_test"
 
 # FILE|WHAT|SED: the rule WHAT of FILE is gone when SED has changed it
 rules() {
@@ -58,6 +58,8 @@ rules() {
 		detect_nesting.c|what is long ago is silent|s/if (all->w->taken_ns < .* \&\&$/if (/
 		detect_starvation.c|little is less than a fair share|s/share(ret) . UNFAIR . .* < 1;/true;/
 		detect_starvation.c|who came first is allowed a turn|s/nr - s->nr_ahead : 0;/nr : 0;/
+		detect_starvation.c|all who ask for a kernel lock share it|s/return goes_by_turns(e) \&\& .*/return nr;/
+		detect_starvation.c|who always asks is seen all the time|s/s->nr_looks < LEAST_LOOKS || //
 		lens_holds.c|locks of two processes are two|s/if (x->pid != y->pid)/if (false)/
 		lens_holds.c|the longest is told with its call|s/to->site = h->site;//
 		lens_turns.c|a lock nobody waits for is left out|s/if (!is_waited(waited, key->tgid, word))/if (false)/
