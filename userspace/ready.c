@@ -130,12 +130,13 @@ void ready_poll(struct world *w, struct wait *wait, const struct polled *polled)
 		world_cap(wait, VERDICT_LIKELY, HIDDEN_DESCRIPTORS);
 }
 
-bool ready_handles_signals(const struct task *t, uint64_t but)
+int ready_handles_signals(const struct task *t, uint64_t but)
 {
 	struct proc_ids ids;
 
-	return proc_ids(t->tgid, t->tid, &ids) ||
-	       (ids.caught & ~ids.blocked & ~SIGNALS_OF_LIBC & ~but);
+	if (proc_ids(t->tgid, t->tid, &ids))
+		return -1;
+	return (ids.caught & ~ids.blocked & ~SIGNALS_OF_LIBC & ~but) != 0;
 }
 
 static bool is_futex(uint32_t kind)

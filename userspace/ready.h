@@ -31,8 +31,12 @@ struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t k
  */
 void ready_cap_replaced(struct world *w, struct wait *wait);
 
-/** ready_handles_signals() - has a task handlers of signals other than those of the mask @but */
-bool ready_handles_signals(const struct task *t, uint64_t but);
+/**
+ * ready_handles_signals() - has a task handlers of signals other than those of the mask @but
+ *
+ * Return: 1, 0, or -1: it cannot be told.
+ */
+int ready_handles_signals(const struct task *t, uint64_t but);
 
 /**
  * ready_finish() - call once when all blockers of @wait are added

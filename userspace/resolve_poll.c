@@ -290,16 +290,19 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	const struct task *t = &w->tasks[s->task];
 	struct request request = { .nr_polled = 0 };
 	struct wait *wait;
+	int goes_on;
 
 	if (!sleeps(s))
 		return false;
 	wait = ready_add_wait(w, s, GL_KIND_POLL);
 	if (has_timeout(s))
 		wait->timed = TIMED_YES;
+	goes_on = has_timeout(s) ? 1 : ready_handles_signals(t, signals_of_the_end());
 	/* Most polls are such, and are not looked into any further. */
-	if (has_timeout(s) || ready_handles_signals(t, signals_of_the_end())) {
+	if (goes_on) {
 		wait->unknown_releaser = true;
-		wait->own_space = true;
+		/* What could not be read this time is to be read at the next look. */
+		wait->own_space = goes_on > 0;
 	} else {
 		read_request(w, s, &request);
 	}
