@@ -141,7 +141,7 @@ struct ask_series {
 	uint64_t nr_tasks;
 	/** @nr_gone: tasks that had waited for it before, and were gone by then */
 	uint64_t nr_gone;
-	/** @shares: [nr_shares] those tasks, the one that asks among them */
+	/** @shares: [nr_shares] those tasks that are there still, the one that asks among them */
 	struct ask_share *shares;
 	uint32_t nr_shares;
 	/** @others: who held it at the looks since then; or had turns, and how many */

@@ -88,33 +88,47 @@ static struct ask_series next_of_episode(struct window *win, const struct world 
 	return s;
 }
 
-static struct ask_share *share_of(struct ask_series *s, const struct turn *t)
+/* What was known of the task of @t by now. Counters that went back begin afresh, too. */
+static struct ask_share share_of(const struct ask_series *s, const struct turn *t)
 {
-	struct window_task task = { t->tid, t->start_ticks };
-	struct ask_share *new;
+	struct ask_share begin = { .task = { t->tid, t->start_ticks } };
 
-	for (uint32_t i = 0; i < s->nr_shares; i++)
-		if (!window_task_compare(&s->shares[i].task, &task))
-			return &s->shares[i];
-	new = vec_push(s->shares, s->nr_shares);
-	*new = (struct ask_share){ .task = task };
+	for (uint32_t i = 0; i < s->nr_shares; i++) {
+		const struct ask_share *old = &s->shares[i];
+
+		if (window_task_compare(&old->task, &begin.task))
+			continue;
+		if (t->nr_turns >= old->nr_turns && t->waited_ns >= old->waited_ns)
+			return *old;
+	}
 	/* Whoever comes later had its first turn after that. */
 	if (s->nr_looks == 1) {
-		new->first_turns = t->nr_turns;
-		new->nr_turns = t->nr_turns;
-		new->first_waited_ns = t->waited_ns;
+		begin.first_turns = t->nr_turns;
+		begin.nr_turns = t->nr_turns;
+		begin.first_waited_ns = t->waited_ns;
 	}
-	return new;
+	return begin;
 }
 
-static void add_turn(struct ask_series *s, const struct turn *t)
+/* The shares of those who have a row, which is there as long as its task is. */
+static void add_turns(struct ask_series *s, const struct turn *turns, uint32_t nr)
 {
-	struct ask_share *share = share_of(s, t);
+	struct ask_share *shares = NULL;
+	uint32_t nr_shares = 0;
 
-	if (t->nr_turns > share->nr_turns && window_task_compare(&share->task, &s->task))
-		window_others_add(&s->others, &share->task, t->nr_turns - share->nr_turns);
-	share->nr_turns = t->nr_turns;
-	share->waited_ns = t->waited_ns;
+	for (uint32_t i = 0; i < nr; i++) {
+		const struct turn *t = &turns[i];
+		struct ask_share share = share_of(s, t);
+
+		if (t->nr_turns > share.nr_turns && window_task_compare(&share.task, &s->task))
+			window_others_add(&s->others, &share.task, t->nr_turns - share.nr_turns);
+		share.nr_turns = t->nr_turns;
+		share.waited_ns = t->waited_ns;
+		*vec_push(shares, nr_shares) = share;
+	}
+	free(s->shares);
+	s->shares = shares;
+	s->nr_shares = nr_shares;
 }
 
 /* @turns: [nr] of the lock that it waits for, at least one */
@@ -142,8 +156,7 @@ static struct ask_series next_of_turns(struct window *win, const struct world *w
 	}
 	s = next_of(win, &seen);
 	s.nr_tasks = turns->nr_tasks > s.nr_gone ? turns->nr_tasks - s.nr_gone : 0;
-	for (uint32_t i = 0; i < nr; i++)
-		add_turn(&s, &turns[i]);
+	add_turns(&s, turns, nr);
 	return s;
 }
 

@@ -4,6 +4,7 @@
  * for a file's lock while others are given it, in windows written by hand.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "film.h"
 #include "kselftest_harness.h"
@@ -183,6 +184,79 @@ TEST(turns_that_are_counted_afresh_are_silent)
 	struct turns_film t = { .passed = 16, .had = 1, .afresh_at = 4 };
 
 	EXPECT_SAYS("", say_turns(&t));
+}
+
+/* At look @i: 1 has had it never, and 2 as often as before, till the counting begins anew. */
+static char *text_begun_anew(uint32_t i)
+{
+	uint32_t n = i < 2 ? 0 : i - 1;
+
+	return xasprintf("tid start_ns res_id tasks turns overtaken waited_ns\n"
+			 "2 0 0x%x 2 %u 0 %u\n1 0 0x%x 2 0 %u 0\n", FILM_LOCK_ID,
+			 i < 2 ? 1000 : n * 20, i < 2 ? 1000 : n * 20, FILM_LOCK_ID, n * 20);
+}
+
+static double fact(const struct findings *found, const char *name, uint32_t task)
+{
+	const struct finding *f = found->finding;
+
+	for (uint32_t i = 0; found->nr && i < f->nr_facts; i++)
+		if (f->facts[i].task == task && !strcmp(f->facts[i].name, name))
+			return f->facts[i].number;
+	return -1;
+}
+
+TEST(turns_of_others_alone_that_are_counted_afresh_are_those_since_then)
+{
+	struct findings found = { 0 };
+	struct film film;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < 8; i++) {
+		struct world *w = film_next(&film, "1>a 2 a=2", 143);
+		uint64_t begin_ns = film.now_ns - MS_NS;
+		char *text = text_begun_anew(i);
+
+		wait_of(w, 1)->gen = 11 + i;
+		wait_of(w, 1)->begin_ns = begin_ns;
+		film_row(&film, 0, 1, 11 + i, begin_ns);
+		film.turns = text;
+		film_take_in(&film);
+		free(text);
+	}
+	findings_detect(film.w, &limits_default, &found);
+	EXPECT_EQ(1, found.nr);
+	EXPECT_EQ(120, fact(&found, "overtaken", NO_INDEX));
+	EXPECT_EQ(120, fact(&found, "turns", window_find(film.w, &(struct window_task){ 2, 0 })));
+	EXPECT_EQ(120, fact(&found, "waited_s",
+			    window_find(film.w, &(struct window_task){ 2, 0 })));
+	findings_free(&found);
+	film_end(&film);
+}
+
+/* Tasks that come, have a turn and go are told of no more, and take no memory. */
+TEST(shares_are_of_those_who_are_there)
+{
+	struct film film;
+
+	film_begin(&film);
+	for (uint32_t i = 0; i < 8; i++) {
+		struct world *w = film_next(&film, "1>a 2 a=2", 143);
+		uint64_t begin_ns = film.now_ns - MS_NS;
+		char *text = xasprintf("1 0 0x%x %u 0 %u 0\n%u 0 0x%x %u 1 0 1\n", FILM_LOCK_ID,
+				       2 + i, i, 100 + i, FILM_LOCK_ID, 2 + i);
+
+		wait_of(w, 1)->gen = 11 + i;
+		wait_of(w, 1)->begin_ns = begin_ns;
+		film_row(&film, 0, 1, 11 + i, begin_ns);
+		film.turns = text;
+		film_take_in(&film);
+		free(text);
+		ASSERT_EQ(1, film.window->nr_asks);
+		EXPECT_EQ(2, film.window->asks->nr_shares);
+		EXPECT_EQ(i, film.window->asks->others.nr);
+	}
+	film_end(&film);
 }
 
 /* --- starvation in one wait, of a file's lock --- */
