@@ -69,9 +69,9 @@ static bool read_all(struct census_source *source, int fd, uint32_t *nr_ret)
 
 	for (;;) {
 		if (got + size > source->max * size) {
-			source->max = source->max ? 2 * source->max : FIRST_RECORDS;
-			if (source->max > MAX_RECORDS)
+			if (source->max >= MAX_RECORDS)
 				return false;
+			source->max = source->max ? 2 * source->max : FIRST_RECORDS;
 			source->record = xreallocarray(source->record, source->max, size);
 		}
 		n = read(fd, (char *)source->record + got, source->max * size - got);
