@@ -67,7 +67,7 @@ GL_EVENT(RELEASES,		"events.releases")
 GL_EVENT(HOLDS_GIVEN_UP,	"events.holds_given_up")
 /* release: inside a probe of the same context; no hold going on then is known */
 GL_EVENT(LOST_RECURSION_RELEASE, "lost.recursion_release")
-/* release, or who got the lock: another CPU told of the same lock; no hold of it is known */
+/* release, or who got the lock: lost as another CPU changed what is known; no hold then is */
 GL_EVENT(LOST_HOLD_BUSY,	"lost.hold_busy")
 /* probes that were timed */
 GL_EVENT(COST_SAMPLES,		"cost.sampled_probes")

@@ -91,23 +91,27 @@ static __always_inline void close_hold(struct gl_hold *hold)
 	atomic_set_release(&hold->busy, 0);
 }
 
-/* Return: 1: open; 0: it has become another lock's; -EBUSY: somebody else has it, told. */
-static __always_inline int open_hold(struct gl_holdtab *tab, struct gl_hold *hold, u64 lock,
-				     u64 now_ns)
+/*
+ * Return: false: somebody else has it, or it has become another lock's: this one may have
+ * another entry by now, to which nobody tells what was to be told here. That is marked.
+ */
+static __always_inline bool open_hold(struct gl_holdtab *tab, struct gl_hold *hold, u64 lock,
+				      u64 now_ns)
 {
 	u32 tries;
 
 	for (tries = 0; !try_open(hold); tries++) {
 		if (tries == GL_HOLD_TRIES) {
 			WRITE_ONCE(hold->lost_ns, now_ns);
-			return -EBUSY;
+			return false;
 		}
 		cpu_relax();
 	}
 	if ((u64)atomic64_read(key_of(tab, hold)) == lock)
-		return 1;
+		return true;
 	close_hold(hold);
-	return 0;
+	gl_hold_lost(tab, now_ns);
+	return false;
 }
 
 /**
@@ -192,17 +196,16 @@ notrace int gl_hold_expect(struct gl_holdtab *tab, u64 lock, u64 now_ns)
  *
  * Context: any, preemption disabled.
  *
- * Return: false if that was lost, as the entry was busy.
+ * Return: false if that was lost, as the entry was busy, or given up just now.
  */
 notrace bool gl_hold_released(struct gl_holdtab *tab, struct gl_hold *hold, u64 lock,
 			      const struct gl_holder *who, u64 now_ns)
 {
 	struct gl_release *release;
-	int is_open = open_hold(tab, hold, lock, now_ns);
 	bool is_holder;
 
-	if (is_open <= 0)
-		return !is_open;
+	if (!open_hold(tab, hold, lock, now_ns))
+		return false;
 	is_holder = hold->holder == who->id;
 	release = &hold->release[hold->next];
 	*release = (struct gl_release){
@@ -307,17 +310,16 @@ static __always_inline void find_last(const struct gl_hold *hold, u64 begin_ns,
  *
  * Context: any, preemption disabled.
  *
- * Return: false if that was lost, as the entry was busy.
+ * Return: false if that was lost, as the entry was busy, or given up just now.
  */
 notrace bool gl_hold_taken(struct gl_holdtab *tab, struct gl_hold *hold, u64 lock,
 			   const struct gl_hold_waiter *who, u64 now_ns,
 			   struct gl_hold_found *found)
 {
-	int is_open = open_hold(tab, hold, lock, now_ns);
 	u64 lost_ns;
 
-	if (is_open <= 0)
-		return !is_open;
+	if (!open_hold(tab, hold, lock, now_ns))
+		return false;
 	find_last(hold, who->begin_ns, found);
 	lost_ns = max_t(u64, READ_ONCE(hold->lost_ns), READ_ONCE(tab->lost_ns));
 	/* Who never queued cannot tell; what others wait for is for them to judge. */

@@ -8,8 +8,22 @@
 
 #define LOCK	0xffff888000001000ULL
 
+/* What comes in between, and before which look at shared memory; 0: not any more. */
+static void (*interrupt)(struct gl_holdtab *tab);
+static struct gl_holdtab *interrupted;
+static u32 steps_left;
+
 void kernel_step(void)
 {
+	if (steps_left && !--steps_left)
+		interrupt(interrupted);
+}
+
+static void interrupt_at(struct gl_holdtab *tab, u32 step, void (*by)(struct gl_holdtab *tab))
+{
+	interrupted = tab;
+	interrupt = by;
+	steps_left = step;
 }
 
 FIXTURE(hold)
@@ -288,6 +302,40 @@ TEST_F(hold, what_a_busy_entry_loses_is_unknown)
 	released(&self->tab, 3, 50);
 	queue_takes(self, 2, 10, 60, GL_HOLD_ONE);
 	EXPECT_EQ(0, self->found.nr);
+}
+
+/* More than anything here takes. */
+#define NR_MOMENTS	200
+
+/* Its entry goes to another one, and then it gets that of a third one. */
+static void enter_again(struct gl_holdtab *tab)
+{
+	u64 n;
+
+	for (n = 1; n < 64 && gl_hold_find(tab, LOCK); n++)
+		gl_hold_expect(tab, n << 6, 10 + n);
+	gl_hold_expect(tab, LOCK, 80);
+}
+
+TEST_F(hold, release_told_to_an_entry_that_was_given_up_is_lost)
+{
+	u32 step, nr_known = 0;
+
+	for (step = 1; step < NR_MOMENTS; step++) {
+		gl_holdtab_exit(&self->tab);
+		ASSERT_EQ(0, gl_holdtab_init(&self->tab, 16));
+		gl_hold_expect(&self->tab, LOCK, 10);
+		interrupt_at(&self->tab, step, enter_again);
+		released(&self->tab, 1, 150);
+		steps_left = 0;
+		released(&self->tab, 2, 190);
+		queue_takes(self, 3, 100, 200, GL_HOLD_ONE);
+		nr_known += self->found.nr;
+		/* The other one has had it since 150 alone. */
+		for (u32 i = 0; i < self->found.nr; i++)
+			EXPECT_GE(50, self->found.hold_ns[i]);
+	}
+	EXPECT_LT(0, nr_known);
 }
 
 TEST_F(hold, oldest_entry_is_given_up)
