@@ -148,6 +148,19 @@ static __always_inline struct gl_hold *find_victim(struct gl_holdtab *tab, u32 b
 	return victim;
 }
 
+/* Has a lock another entry in the bucket of this one? */
+static __always_inline bool has_another(struct gl_holdtab *tab, const struct gl_hold *hold,
+					u64 lock)
+{
+	u32 first = bucket_of(tab, lock) * GL_HOLD_BUCKET, i;
+
+	for (i = 0; i < GL_HOLD_BUCKET; i++)
+		if (&tab->holds[first + i] != hold &&
+		    (u64)atomic64_read(key_of(tab, &tab->holds[first + i])) == lock)
+			return true;
+	return false;
+}
+
 /**
  * gl_hold_expect() - somebody waits for a lock, which is to have an entry from now on
  * @tab: the table
@@ -159,7 +172,8 @@ static __always_inline struct gl_hold *find_victim(struct gl_holdtab *tab, u32 b
  * Context: any, preemption disabled. Looks at nine cache lines at most, and at one as
  * a rule.
  *
- * Return: 0; 1: another lock's entry was given up for it; -EBUSY: it has none now.
+ * Return: 0; 1: another lock's entry was given up for it; -EBUSY: it has none now. Of two
+ * at once both may yield; then the next one that waits enters it.
  */
 notrace int gl_hold_expect(struct gl_holdtab *tab, u64 lock, u64 now_ns)
 {
@@ -171,6 +185,11 @@ notrace int gl_hold_expect(struct gl_holdtab *tab, u64 lock, u64 now_ns)
 	hold = find_victim(tab, bucket_of(tab, lock));
 	if (!try_open(hold))
 		return -EBUSY;
+	/* Entered meanwhile, maybe here: what is known since then must stay. */
+	if (gl_hold_find(tab, lock)) {
+		close_hold(hold);
+		return 0;
+	}
 	hold->next = 0;
 	hold->nr = 0;
 	hold->holder = 0;
@@ -178,9 +197,9 @@ notrace int gl_hold_expect(struct gl_holdtab *tab, u64 lock, u64 now_ns)
 	hold->lost_ns = 0;
 	hold->event_ns = now_ns;
 	__builtin_memset(hold->release, 0, sizeof(hold->release));
-	/* Full barrier: of two that enter the same lock, one at least sees the other. */
+	/* Full barrier: of two that enter the same lock one at least sees the other, and yields. */
 	old = atomic64_xchg(key_of(tab, hold), lock);
-	if (gl_hold_find(tab, lock) != hold)
+	if (has_another(tab, hold, lock))
 		atomic64_set(key_of(tab, hold), 0);
 	close_hold(hold);
 	return old ? 1 : 0;

@@ -338,6 +338,69 @@ TEST_F(hold, release_told_to_an_entry_that_was_given_up_is_lost)
 	EXPECT_LT(0, nr_known);
 }
 
+static bool entered;
+
+/* Another one waits for it as well, and by then it is released for the first time. */
+static void enter_and_release(struct gl_holdtab *tab)
+{
+	entered = gl_hold_expect(tab, LOCK, 10) >= 0;
+	released(tab, 1, 50);
+}
+
+TEST_F(hold, entry_that_another_one_made_meanwhile_stays)
+{
+	u32 step, nr_known = 0;
+
+	for (step = 1; step < NR_MOMENTS; step++) {
+		gl_holdtab_exit(&self->tab);
+		ASSERT_EQ(0, gl_holdtab_init(&self->tab, 16));
+		entered = false;
+		interrupt_at(&self->tab, step, enter_and_release);
+		gl_hold_expect(&self->tab, LOCK, 5);
+		steps_left = 0;
+		if (!entered)
+			continue;
+		released(&self->tab, 2, 90);
+		queue_takes(self, 3, 10, 100, GL_HOLD_ONE);
+		nr_known += self->found.nr;
+		for (u32 i = 0; i < self->found.nr; i++)
+			EXPECT_GE(40, self->found.hold_ns[i]);
+	}
+	EXPECT_LT(0, nr_known);
+}
+
+static u32 nr_entries(const struct gl_holdtab *tab)
+{
+	u32 nr = 0;
+
+	for (u32 i = 0; i < tab->nr; i++) {
+		const struct gl_hold_bucket *bucket = &tab->buckets[i / GL_HOLD_BUCKET];
+
+		nr += (u64)bucket->lock[i % GL_HOLD_BUCKET].counter == LOCK;
+	}
+	return nr;
+}
+
+/* The entries that are given up are its neighbours', from the last place to the first. */
+TEST_F(hold, lock_has_one_entry_though_two_enter_it_at_once)
+{
+	u32 step, i;
+	u64 n;
+
+	for (step = 1; step < NR_MOMENTS; step++) {
+		gl_holdtab_exit(&self->tab);
+		ASSERT_EQ(0, gl_holdtab_init(&self->tab, 16));
+		for (n = 1; n < 64; n++)
+			gl_hold_expect(&self->tab, n << 6, 1);
+		for (i = 0; i < self->tab.nr; i++)
+			self->tab.holds[i].event_ns = self->tab.nr - i;
+		interrupt_at(&self->tab, step, enter_and_release);
+		gl_hold_expect(&self->tab, LOCK, 100);
+		steps_left = 0;
+		EXPECT_GE(1, nr_entries(&self->tab));
+	}
+}
+
 TEST_F(hold, oldest_entry_is_given_up)
 {
 	u64 lock[2 * GL_HOLD_BUCKET], n, nr = 0;
