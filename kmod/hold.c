@@ -317,6 +317,22 @@ static __always_inline void find_last(const struct gl_hold *hold, u64 begin_ns,
 	found->last_tgid = r->tgid;
 }
 
+/*
+ * Somebody has had it since @taken_ns, which is told only now. Who was seen to release it
+ * in between was late with that, and saw nobody have it.
+ */
+static __always_inline void note_late(struct gl_hold *hold, u64 taken_ns)
+{
+	u32 n;
+
+	for (n = 0; n < GL_HOLD_RELEASES; n++) {
+		struct gl_release *r = &hold->release[n];
+
+		if (r->at_ns > taken_ns && !r->other_ns)
+			r->other_ns = taken_ns;
+	}
+}
+
 /**
  * gl_hold_taken() - somebody who waited for a lock has it now
  * @tab: the table
@@ -340,6 +356,7 @@ notrace bool gl_hold_taken(struct gl_holdtab *tab, struct gl_hold *hold, u64 loc
 	if (!open_hold(tab, hold, lock, now_ns))
 		return false;
 	find_last(hold, who->begin_ns, found);
+	note_late(hold, now_ns);
 	lost_ns = max_t(u64, READ_ONCE(hold->lost_ns), READ_ONCE(tab->lost_ns));
 	/* Who never queued cannot tell; what others wait for is for them to judge. */
 	if (who->queued_ns) {
@@ -349,7 +366,7 @@ notrace bool gl_hold_taken(struct gl_holdtab *tab, struct gl_hold *hold, u64 loc
 	}
 	hold->holder = who->id;
 	hold->taken_ns = now_ns;
-	WRITE_ONCE(hold->event_ns, now_ns);
+	WRITE_ONCE(hold->event_ns, max_t(u64, hold->event_ns, now_ns));
 	close_hold(hold);
 	return true;
 }

@@ -178,6 +178,21 @@ TEST_F(hold, late_release_is_not_of_who_has_it_by_then)
 	EXPECT_EQ(30, self->found.hold_ns[0]);
 }
 
+/* That it was taken takes its time to be told, and the release is seen before. */
+TEST_F(hold, late_release_is_late_though_told_before_who_has_it)
+{
+	struct gl_hold_waiter spinner = { .id = 2, .begin_ns = 40, .rule = GL_HOLD_LATE };
+
+	gl_hold_expect(&self->tab, LOCK, 10);
+	released(&self->tab, 1, 60);
+	taken(&self->tab, spinner, 50, &self->found);
+	EXPECT_EQ(0, self->found.nr);
+	released(&self->tab, 2, 80);
+	queue_takes(self, 3, 45, 90, GL_HOLD_LATE);
+	ASSERT_EQ(1, self->found.nr);
+	EXPECT_EQ(30, self->found.hold_ns[0]);
+}
+
 /* Which of the two had it then is not to be told. */
 TEST_F(hold, who_queues_before_a_late_release_knows_nothing)
 {
