@@ -140,18 +140,6 @@ static bool try_drop(void)
 	return READ_ONCE(trial_was_seen);
 }
 
-/* To set a probe takes long, and few machines have anybody who backs off. */
-static void arm_backoffs(void)
-{
-	bool seen;
-
-	if (!ww_is_attached || !gl_event_sum(GL_EVENT_FAILED_DEADLOCK))
-		return;
-	seen = try_drop() || (!enable_kprobe(&ww_unlock_probe) && try_drop());
-	WRITE_ONCE(gl_backoffs_on, seen);
-	WRITE_ONCE(drops_are_unseen, !seen);
-}
-
 static void disarm(void)
 {
 	if (!gl_episodes_on)
@@ -163,6 +151,25 @@ static void disarm(void)
 		disable_kprobe(&ww_unlock_probe);
 	stale_until = start_poll_synchronize_rcu();
 	is_stale = true;
+}
+
+/*
+ * To set a probe takes long, and few machines have anybody who backs off. Once drops are
+ * not seen any more, what was counted since the last trial has missed some: it is to be
+ * forgotten.
+ */
+static void arm_backoffs(void)
+{
+	bool seen;
+
+	if (!ww_is_attached || !gl_event_sum(GL_EVENT_FAILED_DEADLOCK))
+		return;
+	seen = try_drop() || (!enable_kprobe(&ww_unlock_probe) && try_drop());
+	WRITE_ONCE(drops_are_unseen, !seen);
+	if (!seen && gl_backoffs_on)
+		disarm();
+	else
+		WRITE_ONCE(gl_backoffs_on, seen);
 }
 
 /* Once kprobes are on again: what is there has missed who let go. */
@@ -224,8 +231,9 @@ int gl_episodes_show(struct seq_file *m)
 		err = arm();
 	else if (gl_episodes_on)
 		arm_again();
-	if (gl_episodes_on) {
+	if (gl_episodes_on)
 		arm_backoffs();
+	if (gl_episodes_on) {
 		mod_delayed_work(system_wq, &lease, msecs_to_jiffies(GL_EPISODE_LEASE_MS));
 		gl_episodes_collect();
 		show_rows(m);
