@@ -30,7 +30,7 @@
  * struct gl_slot - one wait; a cache line
  *
  * Written only by whoever has locked it, that is, made @seq odd; but for
- * @flags of a live slot, which its own task also changes outside.
+ * @flags and @queued_after of a live slot, which its own task also changes outside.
  */
 struct gl_slot {
 	/** @seq: odd while the slot changes; even: 2 * times it was changed */

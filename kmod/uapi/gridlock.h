@@ -254,12 +254,12 @@ struct gl_wait_record {
  * struct gl_lock_record - counters of a kind or of one lock (locks.bin)
  *
  * At quiescence, for each kind: the sum over its LOCK and OTHER rows equals
- * its TOTAL row, for each reason to fail as well, and nr_begun == nr_ended + waits
- * in flight + nr_lost. Under load the two sides differ by at most header.nr_meanwhile.
+ * its TOTAL row, for each reason to fail and for holds as well, and nr_begun ==
+ * nr_ended + waits in flight + nr_lost. Under load the two sides differ by at most
+ * header.nr_meanwhile; those of nr_holds and nr_holds_in_irq by twice as many, as one
+ * end may tell of two holds.
  *
  * OTHER rows also have the waits that were in flight at a reset, until they end.
- * The same goes for nr_holds, nr_holds_in_irq and hold_total_ns, with GL_FILE_HOLDS.
- *
  * A LOCK row never has more ends than begins. An OTHER row may: a wait that began
  * in a row and found none on the CPU that it ended on has ended in OTHER.
  */
