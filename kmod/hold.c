@@ -270,8 +270,11 @@ static __always_inline u64 held_since(const struct gl_hold *hold, u32 n,
 {
 	const struct gl_release *r = nth(hold, n);
 
-	/* From when @who queued on it would have been seen to let go of it. */
-	if (r->since_ns >= who->queued_ns)
+	/*
+	 * From when @who queued on it would have been seen to let go of it. But who was given
+	 * a lock that others have as well is in no queue any more, long before it wakes.
+	 */
+	if (r->since_ns >= who->queued_ns && !who->shared)
 		return r->since_ns;
 	/* Else it must be the first who was seen at all since then. */
 	if (r->at_ns < who->queued_ns || r->quiet_ns > who->queued_ns)

@@ -114,14 +114,16 @@ struct gl_hold_waiter {
 	/** @begin_ns: when its wait began */
 	u64 begin_ns;
 	/**
-	 * @queued_ns: from then on every release was one with a waiter, and seen; 0: it
-	 * never came to that
+	 * @queued_ns: from then on, until it was given the lock, every release was one with
+	 * a waiter, and seen; 0: it never came to that
 	 */
 	u64 queued_ns;
 	/** @owner_tid: the exclusive owner by the lock's word, after it queued; 0: unknown */
 	s32 owner_tid;
 	/** @rule: of the lock's kind */
 	enum gl_hold_rule rule;
+	/** @shared: others may have had it with this one, and before its wait ended */
+	bool shared;
 };
 
 /** struct gl_hold_found - what gl_hold_taken() finds */

@@ -55,6 +55,12 @@ static __always_inline enum gl_hold_rule rule_of(u32 kind)
 	}
 }
 
+static __always_inline bool is_shared(u32 kind)
+{
+	return kind == GL_KIND_RWSEM_R || kind == GL_KIND_PCPU_SEM_R ||
+	       kind == GL_KIND_RWLOCK_RT_R;
+}
+
 /* What an interrupt holds it drops before it returns, on its CPU and at its level. */
 static __always_inline u64 id_of(bool in_task, enum gl_level level)
 {
@@ -147,6 +153,7 @@ notrace void gl_release_end(struct gl_cpu *cpu, struct gl_ended *ended)
 		.queued_ns = ended->queued_ns,
 		.owner_tid = ended->owner_tid,
 		.rule = rule_of(ended->res.kind),
+		.shared = is_shared(ended->res.kind),
 	};
 	struct gl_hold_found found = { 0 };
 	struct gl_hold *hold;
@@ -255,6 +262,8 @@ const char *gl_release_coverage(u32 kind)
 	case GL_HOLD_OWNED:
 		return "lower-bound: while somebody is queued for it; of readers, if got then";
 	case GL_HOLD_SEEN:
+		if (is_shared(kind))
+			return "none: who waits for it may have had it long before it wakes";
 		return "lower-bound: while somebody is queued for it, and if it was got then";
 	default:
 		return "none: who releases it passes no tracepoint";

@@ -122,6 +122,30 @@ TEST_F(hold, of_who_had_waited_only_what_somebody_waited_through_is_known)
 	EXPECT_EQ(20, self->found.hold_ns[0]);
 }
 
+static u32 found_by_reader(FIXTURE_DATA(hold) *self, bool shared)
+{
+	struct gl_hold_waiter who = { .id = 2, .begin_ns = 20, .queued_ns = 20,
+				      .rule = GL_HOLD_OWNED, .shared = shared };
+
+	gl_hold_expect(&self->tab, LOCK, 10);
+	queue_takes(self, 1, 10, 60, GL_HOLD_OWNED);
+	/* Both were given it by now. It was dropped and taken again, unseen: nobody waits. */
+	released(&self->tab, 1, 100);
+	taken(&self->tab, who, 110, &self->found);
+	return self->found.nr;
+}
+
+TEST_F(hold, who_has_it_with_others_does_not_know_what_was_since)
+{
+	EXPECT_EQ(0, found_by_reader(self, true));
+	EXPECT_EQ(1, self->found.last_tid);
+}
+
+TEST_F(hold, who_has_it_alone_knows_what_was_since)
+{
+	EXPECT_EQ(1, found_by_reader(self, false));
+}
+
 TEST_F(hold, of_a_semaphore_that_is_nothing)
 {
 	gl_hold_expect(&self->tab, LOCK, 10);
