@@ -66,7 +66,7 @@ def reader_knows_no_begin_without_the_probes():
 FREE_BYTE = 9
 
 # Far more than the 1.5 s and 20 attempts that make one.
-LOOK_SECS = 4
+LOOK_SECS = 6
 
 
 def let_go(fd, kind):

@@ -71,7 +71,7 @@ struct tcp_socket {
 	uint32_t nr_unsent;
 	/**
 	 * @stopped: all that was sent has come, and there is more, for which the other
-	 * side has no room
+	 * side has no room (or which the socket's own pacing holds back)
 	 */
 	bool stopped;
 };
