@@ -127,6 +127,18 @@ static char *turns_text(const struct turns_film *t, uint32_t i)
 			 n * t->passed);
 }
 
+/* 1 is found in its wait @gen, and the module tells @text, which is freed. */
+static void take_in_turns(struct film *film, struct world *w, uint64_t gen, uint64_t begin_ns,
+			  char *text)
+{
+	wait_of(w, 1)->gen = gen;
+	wait_of(w, 1)->begin_ns = begin_ns;
+	film_row(film, 0, 1, gen, begin_ns);
+	film->turns = text;
+	film_take_in(film);
+	free(text);
+}
+
 static char *say_turns(const struct turns_film *t)
 {
 	struct film film;
@@ -135,15 +147,9 @@ static char *say_turns(const struct turns_film *t)
 	film_begin(&film);
 	for (uint32_t i = 0; i < 8; i++) {
 		struct world *w = film_next(&film, "1>a 2 a=2", 143);
-		uint64_t begin_ns = film.now_ns - MS_NS + t->young_ns;
-		char *text = turns_text(t, i);
 
-		wait_of(w, 1)->gen = 11 + i;
-		wait_of(w, 1)->begin_ns = begin_ns;
-		film_row(&film, 0, 1, 11 + i, begin_ns);
-		film.turns = text;
-		film_take_in(&film);
-		free(text);
+		take_in_turns(&film, w, 11 + i, film.now_ns - MS_NS + t->young_ns,
+			      turns_text(t, i));
 	}
 	said = say_findings(film.w);
 	film_end(&film);
@@ -214,15 +220,8 @@ TEST(turns_of_others_alone_that_are_counted_afresh_are_those_since_then)
 	film_begin(&film);
 	for (uint32_t i = 0; i < 8; i++) {
 		struct world *w = film_next(&film, "1>a 2 a=2", 143);
-		uint64_t begin_ns = film.now_ns - MS_NS;
-		char *text = text_begun_anew(i);
 
-		wait_of(w, 1)->gen = 11 + i;
-		wait_of(w, 1)->begin_ns = begin_ns;
-		film_row(&film, 0, 1, 11 + i, begin_ns);
-		film.turns = text;
-		film_take_in(&film);
-		free(text);
+		take_in_turns(&film, w, 11 + i, film.now_ns - MS_NS, text_begun_anew(i));
 	}
 	findings_detect(film.w, &limits_default, &found);
 	EXPECT_EQ(1, found.nr);
@@ -242,16 +241,10 @@ TEST(shares_are_of_those_who_are_there)
 	film_begin(&film);
 	for (uint32_t i = 0; i < 8; i++) {
 		struct world *w = film_next(&film, "1>a 2 a=2", 143);
-		uint64_t begin_ns = film.now_ns - MS_NS;
 		char *text = xasprintf("1 0 0x%x %u 0 %u 0\n%u 0 0x%x %u 1 0 1\n", FILM_LOCK_ID,
 				       2 + i, i, 100 + i, FILM_LOCK_ID, 2 + i);
 
-		wait_of(w, 1)->gen = 11 + i;
-		wait_of(w, 1)->begin_ns = begin_ns;
-		film_row(&film, 0, 1, 11 + i, begin_ns);
-		film.turns = text;
-		film_take_in(&film);
-		free(text);
+		take_in_turns(&film, w, 11 + i, film.now_ns - MS_NS, text);
 		ASSERT_EQ(1, film.window->nr_asks);
 		EXPECT_EQ(2, film.window->asks->nr_shares);
 		EXPECT_EQ(i, film.window->asks->others.nr);
