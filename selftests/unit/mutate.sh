@@ -4,8 +4,9 @@
 # out of the reader, at least one of the unit tests has to fail. Rows of the
 # table of detectors are found in the source; the rules are listed below.
 #
-# Each mutant costs one compiler run, the links, and the tests up to the first
-# that fails.
+# The reader is one shared library, and each test is linked once; a mutant is a small
+# library of its own, which is loaded before. So each costs one compiler run, and the tests
+# up to the first that fails; that one is asked first about the next.
 here=$(dirname "$(readlink -f "$0")")
 reader=$here/../../userspace
 : "${KSFT:=${XDG_CACHE_HOME:-$HOME/.cache}/gridlock/kselftest/tools/testing/selftests}"
@@ -84,9 +85,13 @@ detectors() {
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-flags="-O0 -w -std=gnu11 -D_GNU_SOURCE -I$reader -I$here -I$KSFT $(pkg-config --cflags json-c)"
-libs=$(pkg-config --libs json-c)
-libdw=$(pkg-config --libs libdw 2>/dev/null)
+flags="-O0 -w -fPIC -std=gnu11 -D_GNU_SOURCE -I$reader -I$here -I$KSFT $(pkg-config --cflags json-c)"
+libs="$(pkg-config --libs json-c) $(pkg-config --libs libdw 2>/dev/null)"
+no_dw=ustack_none
+pkg-config --exists libdw && no_dw="ustack_dwfl ustack_modules"
+
+# Those that are tried, in this order.
+tests=()
 
 # compile SOURCE OBJECT
 compile() {
@@ -94,59 +99,87 @@ compile() {
 	"$CC" $flags -c -o "$2" "$1"
 }
 
+# share OBJECT: a library of it, to be loaded before the reader's
+share() {
+	"$CC" -shared -o "${1%.o}.so" "$1"
+}
+
 build_all() {
-	local source name skip="main census_bpf lens_bpf lens_attach lens_link lens_sight $([ -n "$libdw" ] && echo ustack_none || echo ustack_dwfl ustack_modules)"
+	local source name shared=() skip="main census_bpf lens_bpf lens_attach lens_link lens_sight"
 	for source in "$reader"/*.c; do
 		name=$(basename "$source" .c)
-		[[ $name == cmd_* || " $skip " == *" $name "* ]] ||
+		[[ $name == cmd_* || " $skip $no_dw " == *" $name "* ]] ||
 			compile "$source" "$work/$name.o" || return
 	done
-	ar rcs "$work/reader.a" "$work"/*.o || return
-	mkdir "$work/tests"
+	# Of what is left out nothing is called.
+	# shellcheck disable=SC2086
+	"$CC" -shared -o "$work/libreader.so" "$work"/*.o $libs || return
+	mkdir "$work/tests" "$work/mutant"
 	for source in "$here"/*.c; do
 		name=$(basename "$source" .c)
 		[[ " $LEAVE_OUT " == *" $name "* ]] ||
 			compile "$source" "$work/tests/$name.o" || return
 	done
+	for source in "$work"/tests/*.o; do
+		[[ $source == *_test.o ]] || shared+=("$source")
+	done
+	for source in "$work"/tests/*_test.o; do
+		# shellcheck disable=SC2086
+		"$CC" -Wl,--allow-shlib-undefined -Wl,-rpath,"$work" -o "${source%.o}" "$source" \
+			"${shared[@]}" -L"$work" -lreader $libs || return
+		tests+=("${source%.o}")
+	done
 }
 
-# A mutant may run for ever, or take all memory; so may a test's own children.
+# run_test TEST LIBRARY...: A mutant may run for ever, or take all memory; so may a test's
+# own children.
 run_test() (
 	ulimit -t 20 -v 4000000
-	exec timeout 60 "$work/test"
+	test=$1
+	shift
+	exec timeout 60 env LD_PRELOAD="$*" "$test"
 )
 
-# fails OBJECT...: does a test fail with these in the place of the reader's own?
+# fails LIBRARY...: does a test fail with these in the place of the reader's own?
 fails() {
-	local test shared=()
-	for test in "$work"/tests/*.o; do
-		[[ $test == *_test.o ]] || shared+=("$test")
-	done
-	for test in "$work"/tests/*_test.o; do
-		# shellcheck disable=SC2086
-		"$CC" -o "$work/test" "$test" "${shared[@]}" "$@" "$work/reader.a" $libs $libdw \
-			>"$work/log" 2>&1 || { cat "$work/log" >&2 && return 2; }
-		run_test >/dev/null 2>&1 || return 0
+	local i failed
+	for i in "${!tests[@]}"; do
+		run_test "${tests[i]}" "$@" >/dev/null 2>&1 && continue
+		failed=${tests[i]}
+		unset "tests[i]"
+		tests=("$failed" "${tests[@]}")
+		return 0
 	done
 	return 1
 }
 
+# passes_unchanged FILE...: no test fails, with each of these loaded before the reader, too
+passes_unchanged() {
+	local file libraries=()
+	for file in "$@"; do
+		share "$work/${file%.c}.o" || return
+		libraries+=("$work/${file%.c}.so")
+	done
+	! fails "${libraries[@]}"
+}
+
 # mutant_is_caught FILE SED
 mutant_is_caught() {
-	mkdir -p "$work/mutant"
-	sed "$2" "$reader/$1" >"$work/mutant/$1"
-	if cmp -s "$reader/$1" "$work/mutant/$1"; then
+	local mutant=$work/mutant/${1%.c}
+
+	sed "$2" "$reader/$1" >"$mutant.c"
+	if cmp -s "$reader/$1" "$mutant.c"; then
 		ktap_print_msg "the source has changed: the rule is no longer there to be left out"
 		return 1
 	fi
-	compile "$work/mutant/$1" "$work/mutant.o" && fails "$work/mutant.o"
+	compile "$mutant.c" "$mutant.o" && share "$mutant.o" && fails "$mutant.so"
 }
 
 ktap_print_header
 mapfile -t table < <(detectors && rules)
+mapfile -t files < <(printf '%s\n' "${table[@]%%|*}" | sort -u)
 ktap_set_plan $((${#table[@]} + 1))
-# shellcheck disable=SC2086
-if ! build_all || fails; then
+if ! build_all || ! passes_unchanged "${files[@]}"; then
 	ktap_test_fail "tests pass without a mutation"
 	ktap_finished
 fi
