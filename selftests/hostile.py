@@ -33,6 +33,7 @@ class Hostile(Scenario):
     def __init__(self, name):
         super().__init__([])
         self.command = [HOSTILE, name]
+        self.sends_tcp = "user-timeout" in name
 
 
 def is_silent(name):
@@ -46,7 +47,7 @@ def is_found(name, type="deadlock", verdict="confirmed"):
     """One finding, about exactly the situation's own tasks."""
     def test():
         with Hostile(name) as situation:
-            gltest.settle_tcp(situation.tid.values())
+            gltest.settle_tcp(situation.tid.values(), situation.sends_tcp)
             report = Report()
             claim([(f["type"], f["verdict"]) for f in report.findings] == [(type, verdict)],
                   brief(report.findings))

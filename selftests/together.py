@@ -38,7 +38,9 @@ class Together:
             scenario = Scenario(actors, case.threads)
             self.scenario[case.name] = stack.enter_context(scenario)
         settle_tcp({tid for case in self.cases if not self.twin
-                    for tid in self.scenario[case.name].tids(case.members())})
+                    for tid in self.scenario[case.name].tids(case.members())},
+                   not self.twin and any(scenario.sends_tcp
+                                         for scenario in self.scenario.values()))
 
     def look(self):
         for times in TRIES:
