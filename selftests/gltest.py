@@ -76,10 +76,12 @@ def read_line(stream, secs):
 
 def wait_until(holds, what):
     """Look until it holds: for what no event tells, such as another task's sleep."""
-    end = time.monotonic() + READY_SECS
+    end, rest = time.monotonic() + READY_SECS, 0.001
     while not holds():
         claim(time.monotonic() < end, f"it never came to this: {what}")
-        time.sleep(0.01)
+        time.sleep(rest)
+        # Most of it comes at once; what does not is not to be kept off the CPU.
+        rest = min(2 * rest, 0.01)
 
 
 def wchan(tid):
