@@ -255,6 +255,9 @@ const char *gl_release_coverage(u32 kind)
 {
 	if (!gl_probe_is_on(&gl_probe_release))
 		return "none: this kernel does not tell who releases a lock";
+	if (kind == GL_KIND_SPINLOCK && !IS_ENABLED(CONFIG_PARAVIRT_SPINLOCKS) &&
+	    !IS_ENABLED(CONFIG_QUEUED_SPINLOCKS_TRACE_CONTENDED_RELEASE))
+		return "none: told only by kernels with CONFIG_PARAVIRT_SPINLOCKS";
 	switch (rule_of(kind)) {
 	case GL_HOLD_ONE:
 	case GL_HOLD_LATE:
