@@ -61,9 +61,7 @@ void findings_detect(const struct world *w, const struct limits *limits, struct 
 
 	for (size_t i = 0; i < ARRAY_SIZE(detectors); i++)
 		detectors[i]->detect(w, g, limits, found);
-	if (found->nr)
-		qsort_r(found->finding, found->nr, sizeof(*found->finding), compare_findings,
-			(void *)w);
+	xqsort_r(found->finding, found->nr, sizeof(*found->finding), compare_findings, (void *)w);
 	graph_free(g);
 }
 
@@ -153,8 +151,7 @@ static int compare_tids(const void *a, const void *b, void *arg)
 
 void finding_sort(const struct world *w, uint32_t *tasks, uint32_t nr)
 {
-	if (nr)
-		qsort_r(tasks, nr, sizeof(*tasks), compare_tids, (void *)w);
+	xqsort_r(tasks, nr, sizeof(*tasks), compare_tids, (void *)w);
 }
 
 void finding_add_victims(struct finding *f, const struct world *w, struct walk *walk,

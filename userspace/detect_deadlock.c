@@ -5,6 +5,7 @@
  * (transient-cycle).
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "finding.h"
 #include "graph.h"
@@ -24,7 +25,7 @@ struct search {
 	const struct world *w;
 	const struct graph *g;
 	/** @stuck: [nr_tasks] never runs */
-	bool *stuck;
+	const bool *stuck;
 	/** @core: [nr_tasks] number of the core that the task is in, from 1; 0: none */
 	uint32_t *core;
 	/** @member: [nr_tasks] in any core */
@@ -118,13 +119,14 @@ static void number_cores(struct search *s)
 		}
 }
 
-static void add_cores(const struct world *w, const struct graph *g, bool timers_run,
+/* @stuck: [g->nr_tasks] */
+static void add_cores(const struct world *w, const struct graph *g, const bool *stuck,
 		      enum finding_type type, struct findings *found)
 {
 	struct search s = {
 		.w = w,
 		.g = g,
-		.stuck = xcalloc(g->nr_tasks, sizeof(*s.stuck)),
+		.stuck = stuck,
 		.core = xcalloc(g->nr_tasks, sizeof(*s.core)),
 		.member = xcalloc(g->nr_tasks, sizeof(*s.member)),
 		.deadlocked = xcalloc(g->nr_tasks, sizeof(*s.deadlocked)),
@@ -132,7 +134,6 @@ static void add_cores(const struct world *w, const struct graph *g, bool timers_
 		.asked = xcalloc(g->nr_resources, sizeof(*s.asked)),
 	};
 
-	graph_reduce(g, timers_run, s.stuck);
 	s.cores = graph_cores(g, s.stuck);
 	number_cores(&s);
 	findings_mark(found, FINDING_DEADLOCK, false, s.deadlocked);
@@ -142,7 +143,6 @@ static void add_cores(const struct world *w, const struct graph *g, bool timers_
 	cores_free(s.cores);
 	walk_free(s.walk);
 	free(s.asked);
-	free(s.stuck);
 	free(s.core);
 	free(s.member);
 	free(s.deadlocked);
@@ -151,15 +151,38 @@ static void add_cores(const struct world *w, const struct graph *g, bool timers_
 static void find_deadlocks(const struct world *w, const struct graph *g,
 			   const struct limits *limits, struct findings *found)
 {
+	bool *stuck = xcalloc(g->nr_tasks, sizeof(*stuck));
+
 	(void)limits;
-	add_cores(w, g, true, FINDING_DEADLOCK, found);
+	if (graph_reduce(g, true, stuck))
+		add_cores(w, g, stuck, FINDING_DEADLOCK, found);
+	free(stuck);
 }
 
+static bool is_any_timed(const struct graph *g, const bool *stuck)
+{
+	for (uint32_t t = 0; t < g->nr_tasks; t++)
+		if (stuck[t] && g->timed[t])
+			return true;
+	return false;
+}
+
+/*
+ * Where no stuck task waits with a timeout the same ones are stuck as with all timers
+ * running: each core is a deadlock that was found before.
+ */
 static void find_transient(const struct world *w, const struct graph *g,
 			   const struct limits *limits, struct findings *found)
 {
+	bool *stuck;
+
 	(void)limits;
-	add_cores(w, g, false, FINDING_TRANSIENT_CYCLE, found);
+	if (!memchr(g->timed, true, g->nr_tasks))
+		return;
+	stuck = xcalloc(g->nr_tasks, sizeof(*stuck));
+	if (graph_reduce(g, false, stuck) && is_any_timed(g, stuck))
+		add_cores(w, g, stuck, FINDING_TRANSIENT_CYCLE, found);
+	free(stuck);
 }
 
 const struct detector detect_deadlock = {

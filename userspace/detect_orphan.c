@@ -3,6 +3,8 @@
  * detect_orphan - locks that no living task can release, and who waits for
  * them: the waiters of the lock itself, and those behind them.
  */
+#include <string.h>
+
 #include "finding.h"
 #include "graph.h"
 #include "xalloc.h"
@@ -70,15 +72,18 @@ static void look_at(const struct context *c, uint32_t resource, struct findings 
 static void find_orphans(const struct world *w, const struct graph *g, const struct limits *limits,
 			 struct findings *found)
 {
-	struct context c = {
+	struct context c;
+
+	(void)limits;
+	if (!memchr(g->dead, true, g->nr_resources))
+		return;
+	c = (struct context){
 		.w = w,
 		.g = g,
 		.stuck = xcalloc(g->nr_tasks, sizeof(*c.stuck)),
 		.deadlocked = xcalloc(g->nr_tasks, sizeof(*c.deadlocked)),
 		.walk = walk_new(g),
 	};
-
-	(void)limits;
 	graph_reduce(g, true, c.stuck);
 	findings_mark(found, FINDING_DEADLOCK, false, c.deadlocked);
 	for (uint32_t r = 0; r < g->nr_resources; r++)

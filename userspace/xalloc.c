@@ -48,14 +48,27 @@ char *xasprintf(const char *fmt, ...)
 	return check(len < 0 ? NULL : text);
 }
 
-void xqsort(void *base, size_t nr, size_t size, int (*compare)(const void *a, const void *b))
+void xqsort_r(void *base, size_t nr, size_t size,
+	      int (*compare)(const void *a, const void *b, void *arg), void *arg)
 {
 	const char *at = base;
 
 	for (size_t i = 1; i < nr; i++, at += size) {
-		if (compare(at, at + size) > 0) {
-			qsort(base, nr, size, compare);
+		if (compare(at, at + size, arg) > 0) {
+			qsort_r(base, nr, size, compare, arg);
 			return;
 		}
 	}
+}
+
+static int compare_by(const void *a, const void *b, void *arg)
+{
+	int (**compare)(const void *a, const void *b) = arg;
+
+	return (*compare)(a, b);
+}
+
+void xqsort(void *base, size_t nr, size_t size, int (*compare)(const void *a, const void *b))
+{
+	xqsort_r(base, nr, size, compare_by, &compare);
 }

@@ -14,6 +14,9 @@ void *xreallocarray(void *ptr, size_t nr, size_t size);
 char *xstrdup(const char *s);
 /** xqsort() - qsort(); what is in order already, as it often is, is only looked through */
 void xqsort(void *base, size_t nr, size_t size, int (*compare)(const void *a, const void *b));
+/** xqsort_r() - the same of qsort_r() */
+void xqsort_r(void *base, size_t nr, size_t size,
+	      int (*compare)(const void *a, const void *b, void *arg), void *arg);
 /** xtsearch() - what the tree of tsearch(3) has that equals @what; @what itself when that is new */
 void *xtsearch(void *what, void **tree, int (*compare)(const void *a, const void *b));
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
