@@ -48,21 +48,28 @@ int window_task_compare(const void *a, const void *b)
 	return x->start_ticks < y->start_ticks ? -1 : x->start_ticks > y->start_ticks;
 }
 
-void *window_search(const struct window_task *task, void *series, uint32_t nr, size_t size)
+void *window_search(const struct window_task *task, void *series, uint32_t nr, size_t size,
+		    uint32_t hint)
 {
-	uint32_t low = 0, high = nr;
+	uint32_t low = 0, high = nr, at = hint < nr ? hint : nr / 2, step = 1;
 
 	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-		char *at = (char *)series + mid * size;
-		int order = window_task_compare(task, at);
+		char *s = (char *)series + at * size;
+		int order = window_task_compare(task, s);
 
 		if (!order)
-			return at;
+			return s;
 		if (order < 0)
-			high = mid;
+			high = at;
 		else
-			low = mid + 1;
+			low = at + 1;
+		/* Twice as far from the hint each time, until that is beyond the middle. */
+		if (high - low <= 2 * step) {
+			at = low + (high - low) / 2;
+		} else {
+			at = order < 0 ? high - step : low + step - 1;
+			step *= 2;
+		}
 	}
 	return NULL;
 }
@@ -96,7 +103,8 @@ void window_others_add(struct window_others *others, const struct window_task *t
 
 static struct runner_series *find_runner(const struct window *win, const struct window_task *task)
 {
-	return window_search(task, win->runners, win->nr_runners, sizeof(*win->runners));
+	return window_search(task, win->runners, win->nr_runners, sizeof(*win->runners),
+			     win->nr_runners / 2);
 }
 
 const struct runner_series *window_runner(const struct window *win, const struct world *w,

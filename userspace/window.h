@@ -277,8 +277,10 @@ int window_task_compare(const void *a, const void *b);
 /**
  * window_search() - the series of @task, or NULL
  * @series: [@nr] of @size bytes each, which begin with a struct window_task; by tid
+ * @hint: the place near which it is, as a rule
  */
-void *window_search(const struct window_task *task, void *series, uint32_t nr, size_t size);
+void *window_search(const struct window_task *task, void *series, uint32_t nr, size_t size,
+		    uint32_t hint);
 
 /** window_find() - the index in @w of a thread of a series; NO_INDEX: gone */
 uint32_t window_find(const struct world *w, const struct window_task *task);

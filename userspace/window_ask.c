@@ -36,7 +36,8 @@ void window_drop_asks(struct window *win)
 
 static struct ask_series *find_ask(const struct window *win, const struct window_task *task)
 {
-	return window_search(task, win->asks, win->nr_asks, sizeof(*win->asks));
+	return window_search(task, win->asks, win->nr_asks, sizeof(*win->asks),
+			     win->nr_asks / 2);
 }
 
 const struct ask_series *window_ask(const struct window *win, const struct world *w,

@@ -36,9 +36,11 @@ void window_drop_waits(struct window *win)
 	win->nr_locks = 0;
 }
 
-static struct wait_series *find_wait(const struct window *win, const struct window_task *task)
+/* Waits mostly come in the order of threads, and are those of the look before. */
+static struct wait_series *find_wait(const struct window *win, const struct window_task *task,
+				     uint32_t wait)
 {
-	return window_search(task, win->waits, win->nr_waits, sizeof(*win->waits));
+	return window_search(task, win->waits, win->nr_waits, sizeof(*win->waits), wait);
 }
 
 const struct wait_series *window_wait(const struct window *win, const struct world *w,
@@ -46,7 +48,7 @@ const struct wait_series *window_wait(const struct window *win, const struct wor
 {
 	struct window_task key = { w->tasks[task].tid, w->tasks[task].start_ticks };
 
-	return find_wait(win, &key);
+	return find_wait(win, &key, w->tasks[task].wait);
 }
 
 static int compare_locks(const void *a, const void *b)
@@ -329,7 +331,7 @@ static struct wait_series next_of(struct window *win, const struct world *w,
 	const struct gl_wait_record *row = window_row(w, wait);
 	const struct episode *e = episode_of(w, wait, row, episodes);
 	struct window_task key = { t->tid, t->start_ticks };
-	struct wait_series *old = find_wait(win, &key), s = { .task = key };
+	struct wait_series *old = find_wait(win, &key, t->wait), s = { .task = key };
 
 	if (continues(old, wait, e)) {
 		s = *old;
@@ -362,7 +364,7 @@ void window_add_waits(struct window *win, const struct world *w, const struct sn
 		      const struct episodes *episodes)
 {
 	struct queues q = sort_queues(w->snap);
-	struct turns turns = sort_turns(win->view);
+	struct turns turns = sort_turns(w->nr_waits ? win->view : NULL);
 	struct wait_series *waits = NULL;
 	uint32_t nr = 0;
 

@@ -25,6 +25,30 @@ static void runs(struct world *w, pid_t tid, uint64_t run_ms, int cpu)
 	t->cpu = cpu;
 }
 
+/* --- series --- */
+
+#define MOST_SERIES	33
+
+/* Threads 2, 4, 6 and so on have one. */
+TEST(series_is_found_from_wherever_the_search_begins)
+{
+	struct window_task series[MOST_SERIES];
+
+	for (uint32_t i = 0; i < MOST_SERIES; i++)
+		series[i] = (struct window_task){ .tid = 2 * i + 2 };
+	for (uint32_t nr = 0; nr <= MOST_SERIES; nr++) {
+		for (uint32_t hint = 0; hint <= nr; hint++) {
+			for (uint32_t tid = 1; tid < 2 * nr + 2; tid++) {
+				struct window_task task = { .tid = tid };
+
+				EXPECT_EQ(tid % 2 ? NULL : &series[tid / 2 - 1],
+					  window_search(&task, series, nr, sizeof(*series), hint))
+					TH_LOG("%u of %u from %u", tid, nr, hint);
+			}
+		}
+	}
+}
+
 /* --- cpu-starvation --- */
 
 /* @nr looks, @ms apart, at 1, which could run on CPU 0, and 2, which has CPU @cpu. */
