@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "finding.h"
 #include "inversion.h"
 #include "lens.h"
+#include "text.h"
 #include "window.h"
 #include "xalloc.h"
 
@@ -38,23 +40,38 @@ static bool share_a_gate(const struct takings *all, const struct taking *a,
 	return false;
 }
 
+/* Which of those that were held is meant. */
+static uint32_t place_of_held(const struct lens_view *view, const struct taking *t)
+{
+	const struct nesting *n = t->from;
+	uint32_t place = 0;
+
+	while (view->locks[n->held[place]].id != t->held)
+		place++;
+	return place;
+}
+
 static const char *how(bool shared)
 {
 	return shared ? " to read" : "";
 }
 
+/* There may be thousands at once, look after look: printf(3) would take most of it. */
 static char *describe(const struct takings *all, const struct taking *t)
 {
 	const struct lens_view *view = all->context;
 	const struct nesting *n = t->from;
-	uint32_t place = 0;
+	uint32_t place = place_of_held(view, t);
+	char tid[TEXT_NUMBER_SIZE];
+	const char *const part[] = {
+		text_number(n->task.tid, tid), ": ",
+		view->locks[n->held[place]].name, how(n->held_shared[place]),
+		" (at ", n->held_site[place], "), then ",
+		view->locks[n->wanted].name, how(n->wanted_shared),
+		" (at ", n->wanted_site, ")",
+	};
 
-	while (strcmp(view->locks[n->held[place]].id, t->held))
-		place++;
-	return xasprintf("%d: %s%s (at %s), then %s%s (at %s)", n->task.tid,
-			 view->locks[n->held[place]].name, how(n->held_shared[place]),
-			 n->held_site[place], view->locks[n->wanted].name,
-			 how(n->wanted_shared), n->wanted_site);
+	return text_join(part, ARRAY_SIZE(part));
 }
 
 static int compare_locks(const struct nesting *x, const struct nesting *y)

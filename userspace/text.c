@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "text.h"
+#include "xalloc.h"
 
 const char *text_escape(const char *s, char *buf, size_t size)
 {
@@ -30,6 +31,32 @@ uint32_t text_hash(uint32_t hash, const void *bytes, size_t size)
 	while (size--)
 		hash = (hash ^ *at++) * 16777619U;
 	return hash;
+}
+
+const char *text_number(uint32_t number, char buf[TEXT_NUMBER_SIZE])
+{
+	char *at = buf + TEXT_NUMBER_SIZE - 1;
+
+	*at = '\0';
+	do {
+		*--at = '0' + number % 10;
+		number /= 10;
+	} while (number);
+	return at;
+}
+
+char *text_join(const char *const *part, size_t nr)
+{
+	size_t size = 1;
+	char *text, *at;
+
+	for (size_t i = 0; i < nr; i++)
+		size += strlen(part[i]);
+	text = xcalloc(size, 1);
+	at = text;
+	for (size_t i = 0; i < nr; i++)
+		at = stpcpy(at, part[i]);
+	return text;
 }
 
 const char *text_duration(uint64_t ns, char *buf, size_t size)

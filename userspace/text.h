@@ -30,6 +30,15 @@ const char *text_duration(uint64_t ns, char *buf, size_t size);
 /** text_hash() - FNV-1a (Fowler, Noll, Vo 1991) of [@size] bytes, going on from @hash */
 uint32_t text_hash(uint32_t hash, const void *bytes, size_t size);
 
+/** TEXT_NUMBER_SIZE - bytes that hold any number, with its NUL */
+#define TEXT_NUMBER_SIZE	11
+
+/** text_number() - @number in decimal; returns where in @buf that begins */
+const char *text_number(uint32_t number, char buf[TEXT_NUMBER_SIZE]);
+
+/** text_join() - [@nr] texts one after the other; to be freed */
+char *text_join(const char *const *part, size_t nr);
+
 /** now_ns() - CLOCK_MONOTONIC in ns, as the kernel has it: of no time namespace */
 uint64_t now_ns(void);
 

@@ -3,12 +3,14 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "kselftest_harness.h"
 #include "text.h"
 
@@ -116,6 +118,28 @@ TEST(clock_is_the_parents_where_the_childrens_is_another)
 	if (status == UNABLE)
 		SKIP(return, "no time namespace can be made");
 	EXPECT_EQ(SAME, status);
+}
+
+TEST(number_is_as_printf_has_it)
+{
+	const uint32_t numbers[] = { 0, 7, 10, 99, 100, 4194304, UINT32_MAX };
+	char buf[TEXT_NUMBER_SIZE], want[16];
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		snprintf(want, sizeof(want), "%u", numbers[i]);
+		EXPECT_STREQ(want, text_number(numbers[i], buf));
+	}
+}
+
+TEST(texts_are_joined_in_order)
+{
+	const char *const part[] = { "", "a", ", ", "bc", "" };
+	char *none = text_join(part, 0), *all = text_join(part, ARRAY_SIZE(part));
+
+	EXPECT_STREQ("", none);
+	EXPECT_STREQ("a, bc", all);
+	free(none);
+	free(all);
 }
 
 /* As its authors' own table has it. */
