@@ -51,13 +51,16 @@ static const struct resolver *const resolvers[] = {
  */
 static const struct gl_wait_record *find_row(const struct world *w, const struct task *t)
 {
-	uint64_t tick_ns = 1000000000ULL / sysconf(_SC_CLK_TCK);
 	const uint32_t *rows;
+	uint64_t tick_ns;
 	uint32_t nr;
 
 	if (!w->snap)
 		return NULL;
 	rows = snapshot_rows(w->snap, t->tid, &nr);
+	if (!nr)
+		return NULL;
+	tick_ns = 1000000000ULL / sysconf(_SC_CLK_TCK);
 	for (uint32_t i = 0; i < nr; i++) {
 		const struct gl_wait_record *row = &w->snap->waits[rows[i]];
 
@@ -216,7 +219,7 @@ static void resolve_all(struct world *w)
 	struct sleeper *s = NULL;
 	uint32_t nr = 0;
 
-	for (int pass = 0; pass < 2; pass++)
+	for (int pass = w->snap ? 0 : 1; pass < 2; pass++)
 		for (uint32_t t = 0; t < w->nr_tasks; t++)
 			/* Of two entries with one number the thread that is there now. */
 			if (world_find_task(w, w->tasks[t].tid) == t)
