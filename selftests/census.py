@@ -7,10 +7,11 @@ anew, and that makes no difference but in what a look costs.
 import json
 import os
 import subprocess
+import sys
 
 from gltest import (HERE, READY_SECS, Scenario, Skipped, claim, gridlock, need_module, read_line,
                     run, wait_until, wchan)
-from puppets import Puppets, switches
+from puppets import Puppets, read_file, switches, write_file
 from watch import Watch
 
 FACTS = os.path.join(HERE, "scenario", "census_facts")
@@ -21,8 +22,14 @@ CROWD = os.path.join(HERE, "scenario", "crowd")
 STUCK = ["p1: mtx:0 sync !mtx:1", "p2: mtx:1 sync !mtx:0", "late: sync settle !mtx:0",
          "idle: sync !sleep"]
 
+# Has the kernel count how often BPF programs run.
+BPF_STATS = "/proc/sys/kernel/bpf_stats_enabled"
+
 # From so many seconds on check has the kernel tell who slept.
 LONG = 10
+
+# Longer than any test, in seconds.
+LONGEST = 86400
 
 # Of a report: what two looks at the same threads need not have in common.
 TIMES = {"since_s", "at_least_s", "begin_s", "uid"}
@@ -65,19 +72,69 @@ class Crowd:
         self.process.stdout.close()
 
 
+class Named:
+    """A process with a thread that sleeps while the other one gives it another name."""
+
+    CODE = """
+import threading
+sleeper = threading.Thread(target=threading.Event().wait, daemon=True)
+sleeper.start()
+print(sleeper.native_id, flush=True)
+with open(f"/proc/self/task/{sleeper.native_id}/comm", "w", encoding="ascii") as comm:
+    comm.write(input())
+print("done", flush=True)
+input()
+"""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([sys.executable, "-c", self.CODE], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.tid = int(read_line(self.process.stdout, READY_SECS))
+        wait_until(lambda: "futex" in wchan(self.tid), "the thread to be named sleeps")
+        return self
+
+    def name(self, name):
+        self.process.stdin.write(name + "\n")
+        self.process.stdin.flush()
+        claim(read_line(self.process.stdout, READY_SECS).strip() == "done", "it has no new name")
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+def facts(tids, change):
+    """What differs between the census and /proc; change() is called after the census began."""
+    with subprocess.Popen([FACTS, *map(str, tids)], stdin=subprocess.PIPE, text=True,
+                          stdout=subprocess.PIPE) as process:
+        claim(read_line(process.stdout, READY_SECS).strip() == "ready", "the kernel does not tell")
+        change()
+        told = process.communicate("go\n")[0].splitlines()
+    claim(not process.returncode and told[-1].startswith("kept "), f"{told}")
+    return int(told[-1].split()[1])
+
+
 def facts_are_those_of_proc():
-    """Of threads that sleep, whatever their policy and priority."""
-    with Puppets("plain", "nice", "urgent", "rr", "idle") as p, Crowd(100):
+    """Of threads that sleep, whatever their policy, priority and name are, or become."""
+    names = ("plain", "nice", "urgent", "rr", "idle", "later")
+    with Puppets(*names) as p, Crowd(100), Named() as named:
         p["nice"].do("policy other 7")
         p["urgent"].do("policy other -7")
         p["rr"].do("policy rr 9")
         p["idle"].do("policy idle 0")
         for puppet in p.puppet.values():
             wait_until(puppet.asleep, f"{puppet.name} sleeps")
-        facts = subprocess.run([FACTS], capture_output=True, text=True, check=False)
-        last = facts.stdout.splitlines()[-1:]
-        claim(not facts.returncode and last and last[0].startswith("kept "), facts.stdout)
-        claim(int(last[0].split()[1]) > 100, f"few of the threads slept: {last[0]}")
+
+        def change():
+            os.setpriority(os.PRIO_PROCESS, p["nice"].tid, 3)
+            os.sched_setscheduler(p["rr"].tid, os.SCHED_OTHER, os.sched_param(0))
+            os.sched_setscheduler(p["later"].tid, os.SCHED_FIFO, os.sched_param(11))
+            named.name("another")
+
+        kept = facts([named.tid, *(puppet.tid for puppet in p.puppet.values())], change)
+        claim(kept > 100, f"few of the threads slept: {kept}")
 
 
 def reports_are_the_same():
@@ -112,6 +169,13 @@ def crowd_is_read_by_proc_in_a_short_window():
     claim(not cost["bpf_looks"], f"for some looks it does not pay: {cost}")
 
 
+def nr_told(pid):
+    """Of how many threads the kernel has told that reader, over all looks, by BPF."""
+    folder = f"/proc/{pid}/fdinfo"
+    info = "".join(read_file(os.path.join(folder, fd)) for fd in os.listdir(folder))
+    return sum(int(line.split()[1]) for line in info.splitlines() if line.startswith("run_cnt:"))
+
+
 class Handover:
     """A mutex to be handed over, and a watch that saw all wait for it at some looks."""
 
@@ -120,13 +184,18 @@ class Handover:
 
     def __enter__(self):
         os.environ["GRIDLOCK_THREADS"] = "bpf"
+        write_file(BPF_STATS, 1)
         self.process = subprocess.Popen([HANDOVER, self.then], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
-        self.watch = Watch("--json")
+        # However long the looks take, the waits are no finding.
+        self.watch = Watch("--json", "--long-wait", str(LONGEST))
         word, *tids = read_line(self.process.stdout, READY_SECS).split()
         claim(word == "ready", "the handover did not get ready")
         self.heir, self.sleeper = (int(tid) for tid in tids)
+        before = nr_told(self.watch.process.pid)
         self.watch.silent_rounds(4)
+        told = nr_told(self.watch.process.pid) - before
+        claim(told >= 3 * 4, f"BPF told watch of {told} threads in four looks, three of them ours")
         self.slept = switches(self.sleeper)
         return self
 
@@ -136,6 +205,7 @@ class Handover:
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()
+        write_file(BPF_STATS, 0)
         del os.environ["GRIDLOCK_THREADS"]
 
     def hand_over(self):

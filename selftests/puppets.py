@@ -19,6 +19,11 @@ def read_file(path):
         return ""
 
 
+def write_file(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(str(text))
+
+
 def stat(tid):
     """Fields of /proc/TID/stat from the state on."""
     return read_file(f"/proc/{tid}/stat").rpartition(")")[2].split() or [""] * 50

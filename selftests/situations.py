@@ -19,7 +19,7 @@ import time
 
 from gltest import (SCENARIO, Report, Scenario, Skipped, brief, claim, claim_silent, read_line,
                     run, wait_until, wchan)
-from puppets import Puppets
+from puppets import Puppets, write_file
 
 ABBA = ["p1: shm:0 sync !shm:1", "p2: shm:1 sync !shm:0"]
 READY_SECS = 60
@@ -194,11 +194,6 @@ def traced_member_is_silent_until_it_is_let_go():
 def read_file(path):
     with open(path, encoding="ascii") as file:
         return file.read()
-
-
-def write_file(path, text):
-    with open(path, "w", encoding="ascii") as file:
-        file.write(str(text))
 
 
 def frozen_member_is_silent_until_it_is_thawed():

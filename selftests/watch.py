@@ -63,8 +63,8 @@ class Watch(Beside):
     def silent_rounds(self, number=3):
         """It looks so often, and nothing is said."""
         pass_looks(self.process.pid, self.resting, "watch", number)
-        claim(not select.select([self.process.stdout], [], [], 0)[0] and not self.rest,
-              "watch says something, and nothing is new")
+        says = self.rest or select.select([self.process.stdout], [], [], 0)[0]
+        claim(not says, f"watch says something, and nothing is new: {self.line() if says else ''}")
 
     def stop(self, sig, status):
         self.process.send_signal(sig)

@@ -3,9 +3,13 @@
  * census_facts - all threads of the machine twice: as the reader has them by its
  * census, and by /proc. Those that slept all the while have to be the same.
  *
+ *	census_facts TID...
+ *
  * The census is asked again and again: from the second time on it reads nothing of
- * those that slept. Prints "kept N", the number of threads that it kept and that were
- * compared; "none" where the kernel does not tell; and each fact that differs.
+ * those that slept. Prints "ready" after the first time, and goes on at a line of its
+ * input: what others change of a sleeper meanwhile has to be seen. Prints "kept N", the
+ * number of threads that it kept and that were compared; "none" where the kernel does
+ * not tell; each fact that differs; and each TID that was not among those compared.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +71,15 @@ static int slept(const struct world *w, uint32_t task, const struct task *read)
 	return census_recall(w, &s) && (uint64_t)s.nr == read->nr_runs && s.nr;
 }
 
-int main(void)
+static void rest(void)
+{
+	puts("ready");
+	fflush(stdout);
+	while (getchar() != '\n' && !feof(stdin))
+		;
+}
+
+int main(int argc, char **argv)
 {
 	struct census *census = census_new(true);
 	struct remote *remote = remote_new();
@@ -84,8 +96,10 @@ int main(void)
 			puts("none");
 			return 0;
 		}
-		if (!i)
+		if (!i) {
 			keep_all(w[i]);
+			rest();
+		}
 		if (i == 1) {
 			by_proc = world_new(NULL, remote);
 			proc_tasks(by_proc);
@@ -102,7 +116,12 @@ int main(void)
 			continue;
 		compare(&w[2]->tasks[i], &by_proc->tasks[task]);
 		nr_kept++;
+		for (int k = 1; k < argc; k++)
+			if (atoi(argv[k]) == w[2]->tasks[i].tid)
+				argv[k] = "0";
 	}
+	for (int k = 1; k < argc; k++)
+		compare_numbers(atoi(argv[k]), "not compared", atoi(argv[k]), 0);
 	printf("kept %u\n", nr_kept);
 	return nr_wrong != 0;
 }
