@@ -78,11 +78,14 @@ def claim_asleep(number):
 @contextlib.contextmanager
 def waiters(number):
     """So many threads that all wait, while the module is loaded."""
+    start = time.monotonic()
     with subprocess.Popen([LOAD, "waiters", str(number)], text=True, stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as process:
         if process.stdout.readline() != "ready\n":
             sys.exit("measure: the waiters do not get ready")
+        progress(number, "waiters made", time.monotonic() - start)
         claim_asleep(number)
+        progress(number, "waiters asleep", time.monotonic() - start)
         yield
         process.stdin.close()
 
