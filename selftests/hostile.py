@@ -43,6 +43,13 @@ def is_silent(name):
     return f"{name}_is_silent", test
 
 
+def paced_senders_are_silent():
+    """Nothing of theirs is on its way, and much to be sent: its twin's has no room."""
+    with Hostile("paced-senders") as situation:
+        gltest.settle_tcp(situation.tid.values())
+        claim_silent(Report())
+
+
 def is_found(name, type="deadlock", verdict="confirmed"):
     """One finding, about exactly the situation's own tasks."""
     def test():
@@ -161,6 +168,7 @@ SITUATIONS = [
     is_silent("number-of-its-own"),
     is_found("user-timeout", type="transient-cycle"),
     is_found("no-user-timeout"),
+    ("paced_senders_are_silent", paced_senders_are_silent),
     is_silent("lost-bytes"),
 ]
 

@@ -95,17 +95,20 @@ static void pipe_poll(struct world *w, struct wait *wait, uint64_t ino, int fd)
 		world_cap(wait, VERDICT_LIKELY, HIDDEN_DESCRIPTORS);
 }
 
-static bool socket_block(struct world *w, struct wait *wait, uint64_t ino, bool write)
+static bool socket_block(struct world *w, struct wait *wait, uint64_t ino, int fd, bool write)
 {
-	return unix_block(w, wait, ino, write) || tcp_block(w, wait, ino, write);
+	struct ready ready = { .fd = fd, .write = write };
+
+	return unix_block(w, wait, ino, write) || tcp_block(w, wait, ino, &ready);
 }
 
-static bool socket_poll(struct world *w, struct wait *wait, uint64_t ino, uint32_t events)
+static bool socket_poll(struct world *w, struct wait *wait, uint64_t ino,
+			const struct polled *polled)
 {
-	if (events & POLLOUT && !socket_block(w, wait, ino, true))
+	if (polled->events & POLLOUT && !socket_block(w, wait, ino, polled->fd, true))
 		return false;
 	/* A hang-up is told to who only sends, too. */
-	return socket_block(w, wait, ino, false);
+	return socket_block(w, wait, ino, polled->fd, false);
 }
 
 void ready_poll(struct world *w, struct wait *wait, const struct polled *polled)
@@ -124,7 +127,7 @@ void ready_poll(struct world *w, struct wait *wait, const struct polled *polled)
 	else if (!strcmp(link, "anon_inode:[pidfd]") || !strncmp(link, "pidfd:[", 7))
 		pidfd_block(w, wait, polled->fd);
 	else if (sscanf(link, "socket:[%llu]", &ino) != 1 ||
-		 !socket_poll(w, wait, ino, polled->events))
+		 !socket_poll(w, wait, ino, polled))
 		wait->unknown_releaser = true;
 	if (w->thorough && !wait->unknown_releaser && fdscan_hides(w))
 		world_cap(wait, VERDICT_LIKELY, HIDDEN_DESCRIPTORS);

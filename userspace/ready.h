@@ -75,7 +75,7 @@ void ready_poll(struct world *w, struct wait *wait, const struct polled *polled)
  */
 void pipe_block(struct world *w, struct wait *wait, uint64_t ino, bool write);
 bool unix_block(struct world *w, struct wait *wait, uint64_t ino, bool write);
-bool tcp_block(struct world *w, struct wait *wait, uint64_t ino, bool write);
+bool tcp_block(struct world *w, struct wait *wait, uint64_t ino, const struct ready *ready);
 void named_block(struct world *w, struct wait *wait, int fd, bool write);
 void eventfd_block(struct world *w, struct wait *wait, int fd);
 void pidfd_block(struct world *w, struct wait *wait, int fd);
@@ -104,6 +104,13 @@ void socket_block_on(struct world *w, struct wait *wait, const char *family, uin
 
 /** socket_cap_shared() - no proof if others have the waiting task's own socket @ino, too */
 void socket_cap_shared(struct world *w, struct wait *wait, uint64_t ino);
+
+/**
+ * socket_can_be_asked() - can the reader have a copy of @t's descriptor @fd, and may it
+ *
+ * For proofs only; and it can be had of the table of the process's first thread alone.
+ */
+bool socket_can_be_asked(const struct world *w, const struct task *t, int fd);
 
 /** socket_add_timeout() - the wait ends by itself if the socket has a timeout */
 void socket_add_timeout(struct world *w, struct wait *wait, const struct ready *ready);

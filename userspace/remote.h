@@ -100,6 +100,14 @@ int remote_epoll_target(struct remote *r, pid_t tgid, pid_t tid, int epoll, int 
 int remote_socket_timed(struct remote *r, pid_t tgid, int fd, int option);
 
 /**
+ * remote_tcp_window() - for how much the other side of a TCP connection has room
+ * @tgid: a process that has this side as descriptor @fd
+ *
+ * Return: bytes, as the other side has said, what is on its way included; or -errno.
+ */
+int64_t remote_tcp_window(struct remote *r, pid_t tgid, int fd);
+
+/**
  * remote_has_robust_list() - has the first thread of @tgid told the kernel where its robust
  * mutexes are: get_robust_list(2)
  *

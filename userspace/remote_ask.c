@@ -102,6 +102,13 @@ int remote_socket_timed(struct remote *r, pid_t tgid, int fd, int option)
 	return remote_ask(r, &q, NULL);
 }
 
+int64_t remote_tcp_window(struct remote *r, pid_t tgid, int fd)
+{
+	struct question q = { .what = TCP_WINDOW, .tgid = tgid, .fds = { fd } };
+
+	return remote_ask(r, &q, NULL);
+}
+
 int remote_has_robust_list(struct remote *r, pid_t tgid)
 {
 	struct question q = { .what = HAS_ROBUST_LIST, .tgid = tgid };

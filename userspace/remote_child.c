@@ -5,9 +5,10 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/kcmp.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -103,19 +104,37 @@ static bool has_user_timeout(int fd)
 	return !getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &size) && ms;
 }
 
-/* For a moment the child has the socket, too: a descriptor more, and closed again. */
-static ssize_t answer_socket_timed(const struct question *q)
+static ssize_t socket_timed(int fd, int option)
 {
 	struct timeval timeout = { 0 };
 	socklen_t size = sizeof(timeout);
+
+	if (getsockopt(fd, SOL_SOCKET, option, &timeout, &size))
+		return -errno;
+	return timeout.tv_sec || timeout.tv_usec ||
+	       (option == SO_SNDTIMEO && has_user_timeout(fd));
+}
+
+static ssize_t tcp_window(int fd)
+{
+	const size_t end = offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof(__u32);
+	struct tcp_info info;
+	socklen_t size = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size))
+		return -errno;
+	return size < end ? -EOPNOTSUPP : (ssize_t)info.tcpi_snd_wnd;
+}
+
+/* For a moment the child has the socket, too: a descriptor more, and closed again. */
+static ssize_t answer_socket(const struct question *q)
+{
 	int process = syscall(SYS_pidfd_open, q->tgid, 0);
 	int fd = process < 0 ? -1 : syscall(SYS_pidfd_getfd, process, q->fds[0], 0);
 	ssize_t result = -errno;
 
 	if (fd >= 0) {
-		result = getsockopt(fd, SOL_SOCKET, q->type, &timeout, &size) ? -errno :
-			 timeout.tv_sec || timeout.tv_usec ||
-			 (q->type == SO_SNDTIMEO && has_user_timeout(fd));
+		result = q->what == SOCKET_TIMED ? socket_timed(fd, q->type) : tcp_window(fd);
 		close(fd);
 	}
 	if (process >= 0)
@@ -158,8 +177,8 @@ static void answer_all(int fd)
 
 		if (q.what == COMPARE)
 			result = answer_compare(&q);
-		else if (q.what == SOCKET_TIMED)
-			result = answer_socket_timed(&q);
+		else if (q.what == SOCKET_TIMED || q.what == TCP_WINDOW)
+			result = answer_socket(&q);
 		else if (q.what == HAS_ROBUST_LIST)
 			result = answer_has_robust_list(&q);
 		else if (!buf)

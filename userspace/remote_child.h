@@ -21,6 +21,7 @@ enum what {
 	READ_STACK,
 	COMPARE,
 	SOCKET_TIMED,
+	TCP_WINDOW,
 	HAS_ROBUST_LIST,
 };
 
@@ -35,8 +36,8 @@ struct question {
 	/** @tids: COMPARE: the two threads; READ_STACK: the first */
 	pid_t tids[2];
 	/**
-	 * @fds: SOCKET_TIMED: the descriptor; COMPARE: of each thread, if files are compared,
-	 * or one that the other, an epoll descriptor, may watch
+	 * @fds: SOCKET_TIMED, TCP_WINDOW: the descriptor; COMPARE: of each thread, if files
+	 * are compared, or one that the other, an epoll descriptor, may watch
 	 */
 	int fds[2];
 	/** @type: COMPARE: KCMP_*; SOCKET_TIMED: SO_* */

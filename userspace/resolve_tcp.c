@@ -14,6 +14,7 @@
 #include "array.h"
 #include "fdscan.h"
 #include "ready.h"
+#include "remote.h"
 #include "sockdiag.h"
 #include "xalloc.h"
 
@@ -40,7 +41,26 @@ static bool is_up_to_peer(const struct tcp_socket *socket, const struct tcp_sock
 	return write ? socket->stopped && peer->nr_unread : !peer->nr_unsent;
 }
 
-bool tcp_block(struct world *w, struct wait *wait, uint64_t ino, bool write)
+/*
+ * Who is held back by nothing but the pacing of its own socket (SO_MAX_PACING_RATE) asks
+ * the other side for room, too, and sends when its time has come. It is up to the other
+ * side if that has said that there is no room at all: what there is left is filled by
+ * asking for more. The answer may wait for who has locked the socket: the child's matter.
+ */
+static void check_window(struct world *w, struct wait *wait, int fd)
+{
+	const struct task *t = &w->tasks[wait->task];
+	int64_t window = -1;
+
+	if (socket_can_be_asked(w, t, fd))
+		window = remote_tcp_window(w->remote, t->tgid, fd);
+	if (window > 0)
+		wait->unknown_releaser = true;
+	else if (window < 0 && w->thorough)
+		world_cap(wait, VERDICT_LIKELY, "a socket may be held back by its own pacing");
+}
+
+bool tcp_block(struct world *w, struct wait *wait, uint64_t ino, const struct ready *ready)
 {
 	const struct tcp_sockets *sockets = sockdiag_tcp(w, w->tasks[wait->task].tgid, ino);
 	const struct tcp_socket *socket = sockets ? tcp_socket_find(sockets, ino) : NULL;
@@ -50,10 +70,12 @@ bool tcp_block(struct world *w, struct wait *wait, uint64_t ino, bool write)
 		return false;
 	peer = socket->listens ? NULL : tcp_socket_peer(sockets, socket);
 	holder = peer && !peer->ino ? tcp_socket_listener(sockets, peer) : peer;
-	if (!holder || !is_up_to_peer(socket, peer, write))
+	if (!holder || !is_up_to_peer(socket, peer, ready->write))
 		wait->unknown_releaser = true;
 	else
 		socket_block_on(w, wait, "tcp", holder->ino);
+	if (ready->write && !wait->unknown_releaser)
+		check_window(w, wait, ready->fd);
 	socket_cap_shared(w, wait, ino);
 	return true;
 }
@@ -76,7 +98,7 @@ static bool resolve(struct world *w, const struct sleeper *s)
 	if (accepts)
 		wait->unknown_releaser = true;
 	else
-		tcp_block(w, wait, ino, ready.write);
+		tcp_block(w, wait, ino, &ready);
 	ready_finish(w, wait);
 	return true;
 }

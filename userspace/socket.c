@@ -66,18 +66,22 @@ void socket_cap_shared(struct world *w, struct wait *wait, uint64_t ino)
 	}
 }
 
-/* Of the leader's table alone can the descriptor be had. */
-static enum timed timeout_of(struct world *w, const struct task *t, const struct ready *ready)
+bool socket_can_be_asked(const struct world *w, const struct task *t, int fd)
 {
 	char link[64], leader_link[64];
+
+	if (!w->thorough)
+		return false;
+	fd_link(t->tgid, t->tid, fd, link, sizeof(link));
+	fd_link(t->tgid, t->tgid, fd, leader_link, sizeof(leader_link));
+	return !strcmp(link, leader_link);
+}
+
+static enum timed timeout_of(struct world *w, const struct task *t, const struct ready *ready)
+{
 	int has;
 
-	/* It takes a copy of the descriptor: for proofs only. */
-	if (!w->thorough)
-		return TIMED_UNKNOWN;
-	fd_link(t->tgid, t->tid, ready->fd, link, sizeof(link));
-	fd_link(t->tgid, t->tgid, ready->fd, leader_link, sizeof(leader_link));
-	if (strcmp(link, leader_link))
+	if (!socket_can_be_asked(w, t, ready->fd))
 		return TIMED_UNKNOWN;
 	has = remote_socket_timed(w->remote, t->tgid, ready->fd,
 				  ready->write ? SO_SNDTIMEO : SO_RCVTIMEO);

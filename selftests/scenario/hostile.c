@@ -196,6 +196,7 @@ static const struct {
 	{ "kept-file", kept_file },
 	{ "user-timeout", user_timeout },
 	{ "no-user-timeout", no_user_timeout },
+	{ "paced-senders", paced_senders },
 	{ "lost-bytes", lost_bytes },
 };
 

@@ -138,6 +138,7 @@ void kept_file(void);
 /* Sockets. */
 void user_timeout(void);
 void no_user_timeout(void);
+void paced_senders(void);
 void lost_bytes(void);
 
 /* Holders that go on to another process. */

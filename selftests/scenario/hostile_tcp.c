@@ -11,8 +11,25 @@
 /* More than both ends have room for, at one go. */
 #define NR_BYTES	(64 * 1024 * 1024)
 
+/* Room for all that is sent while anybody looks, if it is sent as slowly as can be. */
+#define WIDE_BYTES	(256 * 1024 * 1024)
+#define SLOW_BYTES_A_SEC	1
+
 static int end[2];
 static unsigned int timeout_ms;
+static bool paced;
+
+/* Before it is connected: the other side is told then how much more there can ever be. */
+static int tcp_socket(void)
+{
+	const int room = WIDE_BYTES;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	check(fd >= 0, "socket");
+	check(!paced || !setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)),
+	      "SO_RCVBUFFORCE");
+	return fd;
+}
 
 /* Two ends of a connection of this machine. */
 static void connect_ends(void)
@@ -20,13 +37,13 @@ static void connect_ends(void)
 	struct sockaddr_in addr = {
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int listener = tcp_socket();
 	socklen_t size = sizeof(addr);
 
-	check(listener >= 0 && !bind(listener, (void *)&addr, size) && !listen(listener, 1) &&
+	check(!bind(listener, (void *)&addr, size) && !listen(listener, 1) &&
 	      !getsockname(listener, (void *)&addr, &size), "listen");
-	end[0] = socket(AF_INET, SOCK_STREAM, 0);
-	check(end[0] >= 0 && !connect(end[0], (void *)&addr, size), "connect");
+	end[0] = tcp_socket();
+	check(!connect(end[0], (void *)&addr, size), "connect");
 	end[1] = accept(listener, NULL, NULL);
 	check(end[1] >= 0, "accept");
 	close(listener);
@@ -34,9 +51,12 @@ static void connect_ends(void)
 
 static void send_all(int n)
 {
+	static const unsigned int rate = SLOW_BYTES_A_SEC;
 	static char bytes[NR_BYTES];
 
 	close(end[!n]);
+	check(!paced || !setsockopt(end[n], SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate)),
+	      "SO_MAX_PACING_RATE");
 	check(!setsockopt(end[n], IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms)),
 	      "TCP_USER_TIMEOUT");
 	be(n);
@@ -68,6 +88,13 @@ void no_user_timeout(void)
 void user_timeout(void)
 {
 	timeout_ms = 3600 * 1000;
+	no_user_timeout();
+}
+
+/* Both ends have room, and wait until it is time to send more. */
+void paced_senders(void)
+{
+	paced = true;
 	no_user_timeout();
 }
 
