@@ -67,6 +67,29 @@ def tries_for_semaphores(program):
     claim(not told[2], f"of one that others post it says {told[2]}")
 
 
+def orders_of_semaphores(program):
+    """Its twins: one order, behind a gate, and such as are posted by who did not take them."""
+    ways = [("-s", "opposite"), ("-s", "same"), ("-s", "gated"), ("-x", "opposite")]
+    tids, told = look_at_all(ways, "lock-inversion", secs=1, program=program)
+    claim([finding["verdict"] for finding in told[0]] == ["possible"], f"it says {told[0]}")
+    order, opposite = told[0][0]["order"], told[0][0]["opposite"]
+    claim(order.count(" semaphore 0x") == opposite.count(" semaphore 0x") == 2,
+          f"{order}; {opposite}")
+    claim({line.split(":")[0] for line in (order, opposite)} == set(map(str, tids[0])),
+          f"{order}; {opposite}")
+    for way, findings in zip(ways[1:], told[1:]):
+        claim(not findings, f"of {way} it says {findings}")
+
+
+def semaphores_in_opposite_orders_are_lock_inversion():
+    orders_of_semaphores(HALLWAY)
+
+
+def semaphores_of_musl_in_opposite_orders_are_lock_inversion():
+    need_musl()
+    orders_of_semaphores(HALLWAY_MUSL)
+
+
 def semaphores_tried_for_are_livelock():
     tries_for_semaphores(HALLWAY)
 
@@ -142,6 +165,8 @@ TESTS = [
     lock_kept_in_a_program_with_its_library_inside_is_lock_inversion,
     lock_kept_over_a_wait_of_musl_is_lock_inversion,
     semaphores_tried_for_are_livelock, semaphores_of_musl_tried_for_are_livelock,
+    semaphores_in_opposite_orders_are_lock_inversion,
+    semaphores_of_musl_in_opposite_orders_are_lock_inversion,
     semaphores_of_a_program_that_cancels_threads_are_not_seen,
     cancelled_threads_clean_up_under_the_lens, they_do_beside_a_process_that_cancels_none,
 ]

@@ -22,6 +22,7 @@
 #include "lens_holds.h"
 #include "lens_link.h"
 #include "lens_names.h"
+#include "lens_sems.h"
 #include "lens_sight.h"
 #include "lens_turns.h"
 #include "proc.h"
@@ -344,12 +345,13 @@ static void read_tries(struct lens *lens, struct world *w, struct episodes *epis
 }
 
 static void add_nesting(struct lens *lens, struct world *w, const struct lens_nesting_key *key,
-			const struct lens_nesting *n)
+			const struct lens_nesting *n, uint64_t nr_missed)
 {
 	uint32_t task = world_find_task(w, key->tid);
 	struct nesting *new;
 
-	if (task == NO_INDEX || w->tasks[task].tgid != (pid_t)key->tgid)
+	if (task == NO_INDEX || w->tasks[task].tgid != (pid_t)key->tgid ||
+	    !lens_sems_is_lock(lens->skel, key->tgid, key->wanted, nr_missed))
 		return;
 	new = vec_push(lens->view.nestings, lens->view.nr_nestings);
 	new->task = (struct window_task){ key->tid, w->tasks[task].start_ticks };
@@ -358,10 +360,14 @@ static void add_nesting(struct lens *lens, struct world *w, const struct lens_ne
 	new->wanted_site = lens_names_site(&lens->names, w, key->tgid, n->wanted_site);
 	new->last_ns = n->last_ns;
 	for (uint32_t i = 0; i < LENS_MAX_HELD && key->held[i]; i++) {
-		new->held[i] = lens_names_lock(&lens->names, w, key->tgid, key->held[i]);
-		new->held_shared[i] = key->held[i] & LENS_IS_SHARED;
-		new->held_site[i] = lens_names_site(&lens->names, w, key->tgid, n->held_site[i]);
-		new->nr_held = i + 1;
+		uint32_t to = new->nr_held;
+
+		if (!lens_sems_is_lock(lens->skel, key->tgid, key->held[i], nr_missed))
+			continue;
+		new->held[to] = lens_names_lock(&lens->names, w, key->tgid, key->held[i]);
+		new->held_shared[to] = key->held[i] & LENS_IS_SHARED;
+		new->held_site[to] = lens_names_site(&lens->names, w, key->tgid, n->held_site[i]);
+		new->nr_held++;
 	}
 }
 
@@ -405,7 +411,7 @@ static void read_nestings(struct lens *lens, struct world *w)
 		    is_gone(w, key[i].tid, n[i].last_ns))
 			forget(lens->skel->maps.nestings, &key[i]);
 		else
-			add_nesting(lens, w, &key[i], &n[i]);
+			add_nesting(lens, w, &key[i], &n[i], s.nr_missed);
 	}
 	free_rows(&rows);
 	if (lens->view.nr_nestings)
@@ -461,10 +467,22 @@ static void add_counts(const struct lens *lens, struct lens_cost *ret)
 	free(nr);
 }
 
+/* Semaphores that were forgotten for want of room. */
+static void add_sems(const struct lens *lens, struct lens_cost *ret)
+{
+	uint64_t made = __atomic_load_n(&lens->skel->bss->lens_sems_made, __ATOMIC_RELAXED);
+	struct rows rows = read_rows(lens->skel->maps.sems);
+
+	if (made > rows.nr)
+		ret->lost += made - rows.nr;
+	free_rows(&rows);
+}
+
 void lens_read_cost(const struct lens *lens, struct lens_cost *ret)
 {
 	read_costs(lens, ret);
 	add_counts(lens, ret);
+	add_sems(lens, ret);
 	ret->nr_ended = lens->sight.nr_ended;
 	ret->nr_blind = lens->sight.nr_blind;
 }

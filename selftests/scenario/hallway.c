@@ -16,10 +16,10 @@
  *	hallway left		the same, but it waits before it takes B
  *
  * With -c before that, the two mutexes are such as check who has them. With -s there
- * are semaphores in their place, and with -x each thread posts the other one's at the
- * end of a round, and not its own. With -m MODES there are rwlocks in the place of the
- * two and of the gate: three letters, r or w, tell how the first thread takes the one it
- * takes first, the other one, and the gate; and three more how the second one does.
+ * are semaphores in their place, and with -x each thread posts what the other one has
+ * taken, at the end of a round, and not its own. With -m MODES there are rwlocks in the
+ * place of the two and of the gate: three letters, r or w, tell how the first thread takes
+ * the one it takes first, the other one, and the gate; and three more how the second does.
  *
  * Several of these, with a / between, are as many halls, with two threads each.
  *
@@ -177,8 +177,8 @@ static void take_both(struct hall *h, int self, int first)
 	wait_with(h, self, first, "left");
 	take(h, self, !first, OTHER);
 	wait_with(h, self, first, "kept");
-	drop(h, !first);
-	drop(h, first);
+	for (int i = 0; i < 2 && !h->crossed; i++)
+		drop(h, i ? first : !first);
 	if (gated)
 		drop_gate(h);
 	while (nr_own--)
@@ -197,6 +197,8 @@ static void order_round(struct hall *h, int self)
 		if (turn == self)
 			take_both(h, self, is_of_one_order(h) ? 0 : self);
 		keep_step(h);
+		for (int i = 0; i < 2 && h->crossed && turn != self; i++)
+			drop(h, i);
 	}
 }
 
@@ -257,9 +259,10 @@ static char **make_hall(char **argv)
 	if (*argv && !strcmp(*argv, "-c")) {
 		type = PTHREAD_MUTEX_ERRORCHECK;
 		argv++;
-	} else if (*argv && (!strcmp(*argv, "-s") || !strcmp(*argv, "-x"))) {
+	} else if (*argv && **argv == '-' && strlen(*argv) == 2 && strchr("sx", (*argv)[1])) {
 		h->sems = true;
-		h->crossed = !strcmp(*argv++, "-x");
+		h->crossed = (*argv)[1] == 'x';
+		argv++;
 	} else if (*argv && !strcmp(*argv, "-m")) {
 		h->modes = argv[1];
 		if (!h->modes || strlen(h->modes) != 2 * NR_PLACES)

@@ -179,16 +179,142 @@ TEST_F(lens, handler_may_post_in_the_midst_of_any_call)
 	EXPECT_EQ(0, lens_missed);
 }
 
-TEST_F(lens, semaphore_has_no_place_in_orders)
+/* --- semaphores in orders --- */
+
+/* It is seen to be a lock when who took it has posted it. */
+static void make_lock(uint32_t *one)
+{
+	make_sem(one, 1);
+	take_sem(one);
+	post_sem(one);
+}
+
+static uint64_t lock_named(const uint32_t *one)
+{
+	return (uintptr_t)one | LENS_IS_SEM;
+}
+
+TEST_F(lens, semaphore_that_is_a_lock_comes_before_what_is_asked_for_with_it)
+{
+	make_lock(sem[0]);
+	take_sem(sem[0]);
+	EXPECT_EQ(1, self->one->nr_held);
+	lock(mutex[0]);
+	ASSERT_EQ(1, nr_rows(&nestings));
+	EXPECT_EQ((uintptr_t)mutex[0], nesting()->wanted);
+	EXPECT_EQ(lock_named(sem[0]), nesting()->held[0]);
+	post_sem(sem[0]);
+	ASSERT_EQ(1, self->one->nr_held);
+	EXPECT_EQ((uintptr_t)mutex[0], self->one->held[0].addr);
+	EXPECT_EQ(2, nr_holds(sem[0]));
+	EXPECT_EQ(0, lens_missed);
+}
+
+TEST_F(lens, semaphore_is_asked_for_with_what_is_held)
+{
+	make_lock(sem[0]);
+	lock(mutex[0]);
+	take_sem(sem[0]);
+	ASSERT_EQ(1, nr_rows(&nestings));
+	EXPECT_EQ(lock_named(sem[0]), nesting()->wanted);
+	EXPECT_EQ((uintptr_t)mutex[0], nesting()->held[0]);
+}
+
+/* Who asks for the first time cannot know; the reader does, by the time that it tells. */
+TEST_F(lens, semaphore_that_may_prove_a_lock_is_asked_for)
 {
 	make_sem(sem[0], 1);
 	lock(mutex[0]);
 	take_sem(sem[0]);
+	ASSERT_EQ(1, nr_rows(&nestings));
+	EXPECT_EQ(lock_named(sem[0]), nesting()->wanted);
+}
+
+TEST_F(lens, semaphore_that_is_not_known_to_be_a_lock_is_not_held)
+{
+	make_sem(sem[0], 1);
+	lock(mutex[0]);
+	enter(LENS_TRY | LENS_SEM, sem[0], NULL);
+	sem[0][0]--;
+	come_back(LENS_TRY | LENS_SEM, 0);
 	lock(mutex[1]);
 	ASSERT_EQ(1, nr_rows(&nestings));
 	EXPECT_EQ((uintptr_t)mutex[0], nesting()->held[0]);
 	EXPECT_EQ(0, nesting()->held[1]);
 }
+
+TEST_F(lens, semaphore_that_is_nobodys_has_no_place_in_orders)
+{
+	make_lock(sem[0]);
+	take_sem(sem[0]);
+	run_as(TWO);
+	post_sem(sem[0]);
+	run_as(ONE);
+	lock(mutex[0]);
+	test_free_row(test_find(&nestings, nesting(), sizeof(struct lens_nesting_key)));
+	for (int i = 0; i < 2; i++) {
+		take_sem(sem[0]);
+		EXPECT_EQ(1, self->one->nr_held);
+		post_sem(sem[0]);
+	}
+	take_sem(sem[0]);
+	EXPECT_EQ(0, nr_rows(&nestings));
+	ASSERT_EQ(1, self->one->nr_held);
+	EXPECT_EQ((uintptr_t)mutex[0], self->one->held[0].addr);
+}
+
+/* The semaphore that was held all the while is missing in it. */
+TEST_F(lens, what_was_told_before_it_proved_a_lock_counts_for_nothing)
+{
+	uint64_t epoch_ns = self->one->epoch_ns;
+
+	make_sem(sem[0], 1);
+	take_sem(sem[0]);
+	lock(mutex[0]);
+	lock(mutex[1]);
+	unlock(mutex[1]);
+	unlock(mutex[0]);
+	EXPECT_EQ(epoch_ns, self->one->epoch_ns);
+	post_sem(sem[0]);
+	EXPECT_LT(epoch_ns, self->one->epoch_ns);
+	/* Once: from now on it is known. */
+	epoch_ns = self->one->epoch_ns;
+	take_sem(sem[0]);
+	post_sem(sem[0]);
+	EXPECT_EQ(epoch_ns, self->one->epoch_ns);
+}
+
+TEST_F(lens, nor_does_what_was_while_it_could_not_be_read)
+{
+	uint64_t epoch_ns;
+
+	make_lock(sem[0]);
+	epoch_ns = self->one->epoch_ns;
+	test_bpf.unreadable = true;
+	take_sem(sem[0]);
+	test_bpf.unreadable = false;
+	EXPECT_EQ(0, self->one->nr_held);
+	post_sem(sem[0]);
+	EXPECT_LT(epoch_ns, self->one->epoch_ns);
+}
+
+TEST_F(lens, who_only_signals_goes_on_being_believed)
+{
+	uint64_t epoch_ns = self->one->epoch_ns;
+
+	make_sem(sem[0], 0);
+	for (int i = 0; i < 3; i++) {
+		run_as(ONE);
+		post_sem(sem[0]);
+		run_as(TWO);
+		take_sem(sem[0]);
+	}
+	EXPECT_EQ(epoch_ns, self->one->epoch_ns);
+	EXPECT_EQ(0, state(TWO)->nr_held);
+	EXPECT_EQ(0, lens_missed);
+}
+
+/* --- musl --- */
 
 TEST_F(lens, semaphore_of_musl_calls_its_own_functions)
 {

@@ -105,7 +105,7 @@ share() {
 }
 
 build_all() {
-	local source name shared=() skip="main census_bpf lens_bpf lens_attach lens_link lens_sight"
+	local source name shared=() skip="main census_bpf lens_bpf lens_attach lens_link lens_sems lens_sight"
 	for source in "$reader"/*.c; do
 		name=$(basename "$source" .c)
 		[[ $name == cmd_* || " $skip $no_dw " == *" $name "* ]] ||

@@ -200,6 +200,12 @@ static __always_inline int is_taken_again(const struct lens_state *s)
 	return (word[MUSL_TYPE] & MUSL_KIND_MASK) == MUSL_RECURSIVE && word[MUSL_COUNT] > 0;
 }
 
+/* Since when semaphores are held is noted with them. */
+static __always_inline int is_begin_known(const struct lens_state *s)
+{
+	return !(s->call & (LENS_UNTOLD | LENS_SEM)) && !is_taken_again(s);
+}
+
 static __always_inline void hold(struct lens_state *s)
 {
 	int place = place_of(s, s->wanted);
@@ -212,15 +218,22 @@ static __always_inline void hold(struct lens_state *s)
 		held->addr = s->wanted;
 		held->site = s->site;
 		held->depth = 1;
-		held->since_ns = s->call & LENS_UNTOLD || is_taken_again(s) ?
-				 0 : bpf_ktime_get_ns();
+		held->since_ns = is_begin_known(s) ? bpf_ktime_get_ns() : 0;
 		s->nr_held++;
-		if (may_be_nameless(s->call) && note_holder(s->wanted))
+		if (has_holder(s->call) && note_holder(s->wanted))
 			count(LENS_LOST_HOLDER);
 	} else {
 		s->nr_unknown++;
 		count(LENS_LOST_HELD);
 	}
+}
+
+static __always_inline void strike_out(struct lens_state *s, __u32 place)
+{
+	for (__u32 i = 0; i < LENS_MAX_HELD - 1; i++)
+		if (i >= place)
+			s->held[i] = s->held[i + 1];
+	s->nr_held--;
 }
 
 static __always_inline void let_go(struct lens_state *s, __u64 lock, __u64 call)
@@ -237,14 +250,39 @@ static __always_inline void let_go(struct lens_state *s, __u64 lock, __u64 call)
 	/* glibc's wait for a condition, too, keeps a mutex that was taken more than once. */
 	if (--s->held[place].depth)
 		return;
-	if (may_be_nameless(call))
+	if (has_holder(call))
 		forget_holder(s->held[place].addr);
 	if (s->held[place].since_ns)
 		note_hold(s->held[place].addr, s->held[place].site, s->held[place].since_ns);
-	for (__u32 i = 0; i < LENS_MAX_HELD - 1; i++)
-		if (i >= (__u32)place)
-			s->held[i] = s->held[i + 1];
-	s->nr_held--;
+	strike_out(s, place);
+}
+
+/*
+ * It has a unit. What was held before by the same semaphore is over: somebody else has
+ * posted that, which is no lock then.
+ */
+static __always_inline void hold_unit(struct lens_state *s)
+{
+	int place = place_of(s, s->wanted);
+
+	if (place >= 0 && place < LENS_MAX_HELD)
+		strike_out(s, place);
+	if (note_unit(s->wanted, s->site, s->call))
+		hold(s);
+}
+
+/*
+ * A unit is posted. If that shows the semaphore to be a lock, it was one all the while,
+ * and what was told of the thread meanwhile lacks it.
+ */
+static __always_inline void drop_unit(__u64 lock)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct lens_state *s = bpf_map_lookup_elem(&states, &tid);
+	int held = post(lock);
+
+	if (s && (held || place_of(s, lock) >= 0))
+		let_go(s, lock, LENS_SEM);
 }
 
 /* Has it the lock, now that it is back? */
@@ -275,7 +313,7 @@ static __always_inline void end(struct lens_state *s, int ret)
 		if (t)
 			t->nr_had++;
 		if (s->call & LENS_SEM)
-			note_unit(s->wanted, s->site, s->call);
+			hold_unit(s);
 		else
 			hold(s);
 	} else if (is_wait(s->call)) {
@@ -303,18 +341,6 @@ static __always_inline int may_nest(__u64 call)
 	return (call & LENS_CALL) != LENS_UNLOCK && (call & LENS_MUSL || is_wait(call));
 }
 
-static __always_inline void ask_for(struct lens_state *s, __u64 lock, __u64 call, __u64 sp)
-{
-	s->wanted = lock;
-	s->call = call;
-	s->site = 0;
-	bpf_probe_read_user(&s->site, sizeof(s->site), (void *)sp);
-	/* Who only tries does not wait, and orders nothing; nor does what has no owner. */
-	if ((call & LENS_CALL) != LENS_TRY && !(call & LENS_SEM) && s->nr_held && !s->nr_unknown &&
-	    place_of(s, lock) < 0)
-		note_nesting(s);
-}
-
 /* The lock that is called for: of a wait for a condition the mutex, which comes second. */
 static __always_inline __u64 lock_of_call(struct pt_regs *ctx, __u64 call)
 {
@@ -326,7 +352,23 @@ static __always_inline __u64 lock_of_call(struct pt_regs *ctx, __u64 call)
 	return lock_of(is_wait(call) ? second : first, call);
 }
 
-static __always_inline void begin(struct lens_state *s, __u64 lock, __u64 call, __u64 sp)
+static __always_inline void ask_for(struct lens_state *s, __u64 lock, __u64 call,
+				    struct pt_regs *ctx)
+{
+	__u64 sp = PT_REGS_SP(ctx);
+
+	s->wanted = lock;
+	s->call = call;
+	s->site = 0;
+	bpf_probe_read_user(&s->site, sizeof(s->site), (void *)sp);
+	/* Who only tries does not wait, and orders nothing; nor does what is no lock. */
+	if ((call & LENS_CALL) != LENS_TRY && s->nr_held && !s->nr_unknown &&
+	    place_of(s, lock) < 0 && (!(call & LENS_SEM) || may_be_lock(lock)))
+		note_nesting(s);
+}
+
+static __always_inline void begin(struct lens_state *s, __u64 lock, __u64 call,
+				  struct pt_regs *ctx)
 {
 	int drops = (call & LENS_CALL) == LENS_UNLOCK;
 
@@ -347,7 +389,7 @@ static __always_inline void begin(struct lens_state *s, __u64 lock, __u64 call, 
 	if (drops || is_wait(call))
 		let_go(s, lock, call);
 	if (!drops)
-		ask_for(s, lock, call, sp);
+		ask_for(s, lock, call, ctx);
 }
 
 /* A return without a begin: that came before the lens did, or was missed. */
@@ -394,7 +436,7 @@ int lens_enter(struct pt_regs *ctx)
 		return 0;
 	lock = lock_of_call(ctx, call);
 	if (drops && call & LENS_SEM) {
-		post(lock);
+		drop_unit(lock);
 		return 0;
 	}
 	s = current_state(&anew);
@@ -404,7 +446,7 @@ int lens_enter(struct pt_regs *ctx)
 	if (anew)
 		s->nr_stray = drops ? 0 : 1 + outer_calls(call);
 	else
-		begin(s, lock, call, PT_REGS_SP(ctx));
+		begin(s, lock, call, ctx);
 	return 0;
 }
 

@@ -116,6 +116,30 @@ struct lens_state {
 	struct lens_held held[LENS_MAX_HELD];
 };
 
+/** struct lens_lock_key - a lock in the memory of a process */
+struct lens_lock_key {
+	__u64 addr;
+	__u32 tgid;
+	__u32 pad;
+};
+
+/** struct lens_sem - what was seen of a semaphore: is it a lock, and whose (lens_sems.bpf.h) */
+struct lens_sem {
+	/** @since_ns: when it was taken; ns CLOCK_MONOTONIC */
+	__u64 since_ns;
+	/** @site: where the call that took it returns to */
+	__u64 site;
+	/** @nr_missed: calls missed, and doubts, when it was heard of first */
+	__u64 nr_missed;
+	/** @tid: who took it, and has not posted it since; 0: nobody, or not known */
+	__u32 tid;
+	/** @nr_own: times in a row that it was posted by who took it */
+	__u32 nr_own;
+	/** @nobodys: it was seen not to be a lock */
+	__u32 nobodys;
+	__u32 pad;
+};
+
 /** struct lens_try_key - a thread, and a lock in the memory of its process */
 struct lens_try_key {
 	__u64 addr;
@@ -188,6 +212,8 @@ struct lens_hold {
 /* Two compilers make them, for two machines: without holes, and of one size. */
 _Static_assert(sizeof(struct lens_held) == 32, "lens_held");
 _Static_assert(sizeof(struct lens_state) == 80 + LENS_MAX_HELD * 32, "lens_state");
+_Static_assert(sizeof(struct lens_lock_key) == 16, "lens_lock_key");
+_Static_assert(sizeof(struct lens_sem) == 40, "lens_sem");
 _Static_assert(sizeof(struct lens_try_key) == 16, "lens_try_key");
 _Static_assert(sizeof(struct lens_try) == 32, "lens_try");
 _Static_assert(sizeof(struct lens_nesting_key) == 24 + LENS_MAX_HELD * 8, "lens_nesting_key");

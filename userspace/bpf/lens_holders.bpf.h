@@ -10,12 +10,6 @@
 #ifndef LENS_HOLDERS_BPF_H
 #define LENS_HOLDERS_BPF_H
 
-struct holder_key {
-	__u64 addr;
-	__u32 tgid;
-	__u32 pad;
-};
-
 struct holder {
 	/** @since_ns: ns CLOCK_MONOTONIC */
 	__u64 since_ns;
@@ -26,13 +20,13 @@ struct holder {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, LENS_MAX_HOLDERS);
-	__type(key, struct holder_key);
+	__type(key, struct lens_lock_key);
 	__type(value, struct holder);
 } holders SEC(".maps");
 
-static __always_inline struct holder_key holder_key_of(__u64 lock)
+static __always_inline struct lens_lock_key lock_key_of(__u64 lock)
 {
-	struct holder_key key = { .addr = lock & LENS_ADDR };
+	struct lens_lock_key key = { .addr = lock & LENS_ADDR };
 
 	key.tgid = bpf_get_current_pid_tgid() >> 32;
 	return key;
@@ -41,7 +35,7 @@ static __always_inline struct holder_key holder_key_of(__u64 lock)
 /* Return: is there no room? */
 static __always_inline int note_holder(__u64 lock)
 {
-	struct holder_key key = holder_key_of(lock);
+	struct lens_lock_key key = lock_key_of(lock);
 	struct holder new = { .tid = bpf_get_current_pid_tgid() };
 
 	new.since_ns = bpf_ktime_get_ns();
@@ -54,10 +48,16 @@ static __always_inline int may_be_nameless(__u64 call)
 	return (call & (LENS_RWLOCK | LENS_MUSL | LENS_SEM)) != 0;
 }
 
+/* Is it noted here who has it? Of a semaphore that is with what makes it a lock. */
+static __always_inline int has_holder(__u64 call)
+{
+	return may_be_nameless(call) && !(call & LENS_SEM);
+}
+
 /* Another reader may come in between: that one is then not known, and no harm is done. */
 static __always_inline void forget_holder(__u64 lock)
 {
-	struct holder_key key = holder_key_of(lock);
+	struct lens_lock_key key = lock_key_of(lock);
 	struct holder *h = bpf_map_lookup_elem(&holders, &key);
 
 	if (h && h->tid == (__u32)bpf_get_current_pid_tgid())
@@ -67,7 +67,7 @@ static __always_inline void forget_holder(__u64 lock)
 /* 0: nobody is known to have it; since when: @since_ns. */
 static __always_inline __u32 who_has(__u64 lock, __u64 *since_ns)
 {
-	struct holder_key key = holder_key_of(lock);
+	struct lens_lock_key key = lock_key_of(lock);
 	const struct holder *h = bpf_map_lookup_elem(&holders, &key);
 
 	if (!h)

@@ -15,39 +15,31 @@
 #define SEM_WORDS	3
 #define SEM_VALUE_MASK	0x7fffffff
 
-struct sem {
-	/** @since_ns: when it was taken; ns CLOCK_MONOTONIC */
-	__u64 since_ns;
-	/** @site: where the call that took it returns to */
-	__u64 site;
-	/** @nr_missed: calls missed, and doubts, when it was heard of first */
-	__u64 nr_missed;
-	/** @tid: who took it, and has not posted it since; 0: nobody, or not known */
-	__u32 tid;
-	/** @nr_own: times in a row that it was posted by who took it */
-	__u32 nr_own;
-	/** @nobodys: it was seen not to be a lock */
-	__u32 nobodys;
-	__u32 pad;
-};
-
+/*
+ * A program may make ever new ones: for want of room what was not called for longest is
+ * forgotten, and has to be seen to be a lock anew.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, LENS_MAX_SEMS);
-	__type(key, struct holder_key);
-	__type(value, struct sem);
+	__type(key, struct lens_lock_key);
+	__type(value, struct lens_sem);
 } sems SEC(".maps");
 
-static const struct sem no_sem;
+/** @lens_sems_made: rows, those included that were forgotten since */
+__u64 lens_sems_made;
 
-static __always_inline struct sem *row_of_sem(__u64 lock)
+static const struct lens_sem no_sem;
+
+static __always_inline struct lens_sem *row_of_sem(__u64 lock)
 {
-	struct holder_key key = holder_key_of(lock);
-	struct sem *sem = bpf_map_lookup_elem(&sems, &key);
+	struct lens_lock_key key = lock_key_of(lock);
+	struct lens_sem *sem = bpf_map_lookup_elem(&sems, &key);
 	__u64 nr_missed = lens_missed + lens_doubts;
 
 	if (!sem) {
-		bpf_map_update_elem(&sems, &key, &no_sem, BPF_NOEXIST);
+		if (!bpf_map_update_elem(&sems, &key, &no_sem, BPF_NOEXIST))
+			__sync_fetch_and_add(&lens_sems_made, 1);
 		sem = bpf_map_lookup_elem(&sems, &key);
 	}
 	if (!sem) {
@@ -70,50 +62,67 @@ static __always_inline int is_the_only_unit(const __u32 *word, __u64 call)
 	return !(word[SEM_VALUE] & SEM_VALUE_MASK) && !word[SEM_SHARING] == !(call & LENS_MUSL);
 }
 
-/* The current thread has taken a unit. */
-static __always_inline void note_unit(__u64 lock, __u64 site, __u64 call)
+/* The current thread has taken a unit. Return: of one that is known to be a lock? */
+static __always_inline int note_unit(__u64 lock, __u64 site, __u64 call)
 {
-	struct sem *sem = row_of_sem(lock);
+	struct lens_sem *sem = row_of_sem(lock);
 	__u32 word[SEM_WORDS] = { 0 };
 
 	if (!sem)
-		return;
+		return 0;
 	/* The page may be about to be moved: this time it is not known. */
 	if (bpf_probe_read_user(word, sizeof(word), (void *)(lock & LENS_ADDR))) {
 		sem->tid = 0;
-		return;
+		return 0;
 	}
 	if (sem->tid || !is_the_only_unit(word, call))
 		sem->nobodys = 1;
 	sem->site = site;
 	sem->since_ns = bpf_ktime_get_ns();
 	sem->tid = bpf_get_current_pid_tgid();
+	return sem->nr_own && !sem->nobodys;
 }
 
-/* It posts one: also from a signal's handler, in the midst of any other call. */
-static __always_inline void post(__u64 lock)
+/*
+ * The current thread posts one: also from a signal's handler, in the midst of any other
+ * call. Return: may it have held a lock until now, as far as is known?
+ */
+static __always_inline int post(__u64 lock)
 {
-	struct sem *sem = row_of_sem(lock);
+	struct lens_sem *sem = row_of_sem(lock);
+	int held = 0;
 
 	if (!sem)
-		return;
+		return 0;
 	if (!sem->tid) {
 		/* Who took it was not seen: it may be a signal to others. */
+		held = sem->nr_own && !sem->nobodys;
 		sem->nr_own = 0;
 	} else if (sem->tid != (__u32)bpf_get_current_pid_tgid()) {
 		sem->nobodys = 1;
 	} else if (!sem->nobodys) {
+		held = 1;
 		sem->nr_own++;
 		note_hold(lock, sem->site, sem->since_ns);
 	}
 	sem->tid = 0;
+	return held;
+}
+
+/* Is it not known to be none? That it is one may show later. */
+static __always_inline int may_be_lock(__u64 lock)
+{
+	struct lens_lock_key key = lock_key_of(lock);
+	const struct lens_sem *sem = bpf_map_lookup_elem(&sems, &key);
+
+	return !sem || !sem->nobodys;
 }
 
 /* Who has it, if it is a lock; since when: @since_ns. */
 static __always_inline __u32 who_has_sem(__u64 lock, __u64 *since_ns)
 {
-	struct holder_key key = holder_key_of(lock);
-	const struct sem *sem = bpf_map_lookup_elem(&sems, &key);
+	struct lens_lock_key key = lock_key_of(lock);
+	const struct lens_sem *sem = bpf_map_lookup_elem(&sems, &key);
 
 	if (!sem || sem->nobodys || !sem->nr_own || sem->nr_missed != lens_missed + lens_doubts)
 		return 0;

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0
+/* lens_sems - which semaphores are locks (lens_sems.h) */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/lens_abi.h"
+#include "lens.skel.h"
+#include "lens_sems.h"
+
+bool lens_sems_is_lock(const struct lens_bpf *skel, pid_t tgid, uint64_t lock,
+		       uint64_t nr_missed)
+{
+	struct lens_lock_key key = { .addr = lock & LENS_ADDR, .tgid = tgid };
+	struct lens_sem sem;
+
+	if (!(lock & LENS_IS_SEM))
+		return true;
+	return !bpf_map_lookup_elem(bpf_map__fd(skel->maps.sems), &key, &sem) &&
+	       sem.nr_missed == nr_missed && sem.nr_own && !sem.nobodys;
+}
