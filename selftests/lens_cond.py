@@ -67,6 +67,17 @@ def tries_for_semaphores(program):
     claim(not told[2], f"of one that others post it says {told[2]}")
 
 
+def semaphores_waited_for_in_vain_are_livelock():
+    """Its twin: where each wait is ended by a signal before its time, nobody is refused."""
+    for times in LONGER:
+        tids, told = look_at_all([("-t", "tries", 0), ("-i", "tries", 0)], "livelock",
+                                 SECS * times)
+        if told[0] or told[1]:
+            break
+    claim_refused_by_each_other(tids[0], told[0])
+    claim(not told[1], f"of one that signals interrupt it says {told[1]}")
+
+
 def orders_of_semaphores(program):
     """Its twins: one order, behind a gate, and such as are posted by who did not take them."""
     ways = [("-s", "opposite"), ("-s", "same"), ("-s", "gated"), ("-x", "opposite")]
@@ -165,7 +176,7 @@ TESTS = [
     lock_kept_in_a_program_with_its_library_inside_is_lock_inversion,
     lock_kept_over_a_wait_of_musl_is_lock_inversion,
     semaphores_tried_for_are_livelock, semaphores_of_musl_tried_for_are_livelock,
-    semaphores_in_opposite_orders_are_lock_inversion,
+    semaphores_waited_for_in_vain_are_livelock, semaphores_in_opposite_orders_are_lock_inversion,
     semaphores_of_musl_in_opposite_orders_are_lock_inversion,
     semaphores_of_a_program_that_cancels_threads_are_not_seen,
     cancelled_threads_clean_up_under_the_lens, they_do_beside_a_process_that_cancels_none,

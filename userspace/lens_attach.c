@@ -77,8 +77,8 @@ static const struct function functions[] = {
 	{ .name = "sem_post", .call = LENS_UNLOCK | LENS_SEM, .rare = true },
 	{ .name = "sem_wait", .call = LENS_LOCK | LENS_SEM, .rare = true },
 	{ .name = "sem_trywait", .call = LENS_TRY | LENS_SEM, .rare = true },
-	{ .name = "sem_timedwait", .call = LENS_TRY | LENS_SEM, .rare = true },
-	{ .name = "sem_clockwait", .call = LENS_TRY | LENS_SEM, .rare = true },
+	{ .name = "sem_timedwait", .call = LENS_TRY | LENS_SEM | LENS_TIMED, .rare = true },
+	{ .name = "sem_clockwait", .call = LENS_TRY | LENS_SEM | LENS_CLOCKED, .rare = true },
 	{ .name = "pthread_cancel" },
 };
 

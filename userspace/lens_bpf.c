@@ -188,6 +188,7 @@ struct lens *lens_open(const struct lens_pids *pids, struct remote *remote)
 	lens->nr_targets = pids->nr;
 	for (uint32_t i = 0; i < pids->nr; i++)
 		lens->target[i] = (struct lens_target){ pids->pid[i], answer.file[i], 0 };
+	lens_sems_tell_clock(lens->skel);
 	lens->skel->bss->lens_on = 1;
 	return lens;
 }
@@ -434,6 +435,7 @@ static void read_turns(struct lens *lens, struct world *w)
 const struct lens_view *lens_look(struct lens *lens, struct world *w, struct episodes *episodes)
 {
 	free_view(&lens->view);
+	lens_sems_tell_clock(lens->skel);
 	lens_names_begin(&lens->names);
 	read_tries(lens, w, episodes);
 	read_nestings(lens, w);

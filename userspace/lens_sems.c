@@ -2,10 +2,22 @@
 /* lens_sems - which semaphores are locks (lens_sems.h) */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <time.h>
 
 #include "bpf/lens_abi.h"
 #include "lens.skel.h"
 #include "lens_sems.h"
+#include "text.h"
+
+void lens_sems_tell_clock(struct lens_bpf *skel)
+{
+	struct timespec ts;
+	uint64_t ns;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ns = ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+	__atomic_store_n(&skel->bss->lens_realtime_ns, (int64_t)(ns - now_ns()), __ATOMIC_RELAXED);
+}
 
 bool lens_sems_is_lock(const struct lens_bpf *skel, pid_t tgid, uint64_t lock,
 		       uint64_t nr_missed)

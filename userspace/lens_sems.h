@@ -9,6 +9,9 @@
 
 struct lens_bpf;
 
+/** lens_sems_tell_clock() - tell the programs what CLOCK_REALTIME is by now, which they have not */
+void lens_sems_tell_clock(struct lens_bpf *skel);
+
 /**
  * lens_sems_is_lock() - is what a thread took or asked for a lock
  * @lock: its address in process @tgid, and what it is (bpf/lens_abi.h)

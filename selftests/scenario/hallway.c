@@ -17,9 +17,11 @@
  *
  * With -c before that, the two mutexes are such as check who has them. With -s there
  * are semaphores in their place, and with -x each thread posts what the other one has
- * taken, at the end of a round, and not its own. With -m MODES there are rwlocks in the
- * place of the two and of the gate: three letters, r or w, tell how the first thread takes
- * the one it takes first, the other one, and the gate; and three more how the second does.
+ * taken, at the end of a round, and not its own. With -t there are semaphores, and who
+ * tries waits for a moment; with -i it would wait long, but a signal ends that. With
+ * -m MODES there are rwlocks in the place of the two and of the gate: three letters, r or
+ * w, tell how the first thread takes the one it takes first, the other one, and the gate;
+ * and three more how the second one does.
  *
  * Several of these, with a / between, are as many halls, with two threads each.
  *
@@ -42,6 +44,8 @@
 enum place { FIRST, OTHER, GATE, NR_PLACES };
 
 #define NR_OWN		8
+#define MOMENT_NS	2000000
+#define LONG_SECS	3600
 #define MAX_HALLS	8
 
 /** struct hall - two threads, and what they take */
@@ -52,6 +56,9 @@ static struct hall {
 	/** @sems: semaphores are; @crossed: each is posted by who has not taken it */
 	bool sems;
 	bool crossed;
+	/** @timed: who tries for one waits; @signals: until a signal comes */
+	bool timed;
+	bool signals;
 	/** @every: a round of so many in which the second one leaves its own; 0: none */
 	unsigned int every;
 	pthread_mutex_t mutex[2];
@@ -103,8 +110,22 @@ static void take(struct hall *h, int self, int which, enum place place)
 		pthread_rwlock_wrlock(&h->rwlock[which]);
 }
 
+static int wait_in_time(struct hall *h, int which)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += h->signals ? LONG_SECS : 0;
+	end.tv_nsec += MOMENT_NS;
+	end.tv_sec += end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
+	return sem_timedwait(&h->sem[which], &end);
+}
+
 static int try(struct hall *h, int self, int which)
 {
+	if (h->timed)
+		return wait_in_time(h, which);
 	if (h->sems)
 		return sem_trywait(&h->sem[which]);
 	if (!h->modes)
@@ -202,6 +223,27 @@ static void order_round(struct hall *h, int self)
 	}
 }
 
+static void ignore(int sig)
+{
+	(void)sig;
+}
+
+/* Signals to both, over and over; no call is begun anew after one. */
+static void *disturb(void *hall)
+{
+	struct sigaction action = { .sa_handler = ignore };
+	struct timespec moment = { .tv_nsec = MOMENT_NS };
+	struct hall *h = hall;
+
+	sigaction(SIGUSR1, &action, NULL);
+	for (;;) {
+		nanosleep(&moment, NULL);
+		for (int i = 0; i < 2; i++)
+			syscall(SYS_tgkill, getpid(), h->tid[i], SIGUSR1);
+	}
+	return NULL;
+}
+
 static void act(struct hall *h, int self)
 {
 	prctl(PR_SET_NAME, self ? "two" : "one");
@@ -259,9 +301,11 @@ static char **make_hall(char **argv)
 	if (*argv && !strcmp(*argv, "-c")) {
 		type = PTHREAD_MUTEX_ERRORCHECK;
 		argv++;
-	} else if (*argv && **argv == '-' && strlen(*argv) == 2 && strchr("sx", (*argv)[1])) {
+	} else if (*argv && **argv == '-' && strlen(*argv) == 2 && strchr("sxti", (*argv)[1])) {
 		h->sems = true;
 		h->crossed = (*argv)[1] == 'x';
+		h->signals = (*argv)[1] == 'i';
+		h->timed = h->signals || (*argv)[1] == 't';
 		argv++;
 	} else if (*argv && !strcmp(*argv, "-m")) {
 		h->modes = argv[1];
@@ -287,6 +331,8 @@ static void start(struct hall *h)
 	while (!__atomic_load_n(&h->tid[0], __ATOMIC_ACQUIRE) ||
 	       !__atomic_load_n(&h->tid[1], __ATOMIC_ACQUIRE))
 		rest();
+	if (h->signals)
+		pthread_create(&thread, NULL, disturb, h);
 	printf(" %d %d", h->tid[0], h->tid[1]);
 }
 
@@ -300,7 +346,7 @@ int main(int argc, char **argv)
 		argv = make_hall(argv + 1);
 	} while (argv && *argv);
 	if (!argv) {
-		fprintf(stderr, "hallway: [-c | -s | -x | -m MODES] tries N | opposite | same | gated | deep | kept | left [/ ...]\n");
+		fprintf(stderr, "hallway: [-c | -s | -x | -t | -i | -m MODES] tries N | opposite | same | gated | deep | kept | left [/ ...]\n");
 		return 2;
 	}
 	printf("ready %lu", (unsigned long)&pthread_mutex_lock);

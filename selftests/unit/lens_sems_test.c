@@ -314,6 +314,68 @@ TEST_F(lens, who_only_signals_goes_on_being_believed)
 	EXPECT_EQ(0, lens_missed);
 }
 
+/* --- waits until a time --- */
+
+/* The clocks, ns; the deadlines, ns after that. */
+#define NOW_NS		1000000000000
+#define REALTIME_NS	1800000000000000000
+#define SOON_NS		30000000
+
+/* Until SOON_NS from now; it comes back without a unit after @took_ns. */
+static void wait_in_vain(uint64_t call, int clock, int64_t clock_ns, int64_t took_ns)
+{
+	int64_t end_ns = NOW_NS + clock_ns + SOON_NS;
+	int64_t end[2] = { end_ns / 1000000000, end_ns % 1000000000 };
+	unsigned long site = 0x1000;
+	struct pt_regs regs = {
+		.rdi = (uintptr_t)sem[0], .rsi = (uintptr_t)end, .rsp = (uintptr_t)&site,
+	};
+
+	if (call & LENS_CLOCKED) {
+		regs.rsi = clock;
+		regs.rdx = (uintptr_t)end;
+	}
+	lens_realtime_ns = REALTIME_NS;
+	test_bpf.now_ns = NOW_NS;
+	test_bpf.cookie = call | (uint64_t)TGID << LENS_TGID_SHIFT;
+	lens_enter(&regs);
+	test_bpf.now_ns = NOW_NS + took_ns;
+	come_back(call, -1);
+}
+
+TEST_F(lens, time_that_is_over_is_a_refusal_and_a_signal_is_none)
+{
+	static const struct {
+		uint64_t call;
+		int clock;
+		int64_t clock_ns;
+	} ways[] = {
+		{ LENS_TIMED, 0, REALTIME_NS },
+		{ LENS_CLOCKED, 0, REALTIME_NS },
+		{ LENS_CLOCKED, MONOTONIC, 0 },
+	};
+
+	make_sem(sem[0], 0);
+	for (uint32_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		uint64_t call = LENS_TRY | LENS_SEM | ways[i].call;
+
+		wait_in_vain(call, ways[i].clock, ways[i].clock_ns, SOON_NS / 2);
+		EXPECT_EQ(i, i ? try_of(ONE, sem[0])->nr_failed : nr_rows(&tries));
+		wait_in_vain(call, ways[i].clock, ways[i].clock_ns, SOON_NS);
+		ASSERT_NE(NULL, try_of(ONE, sem[0]));
+		EXPECT_EQ(i + 1, try_of(ONE, sem[0])->nr_failed);
+	}
+	EXPECT_EQ(0, lens_missed);
+}
+
+TEST_F(lens, time_that_cannot_be_read_makes_no_refusal)
+{
+	make_sem(sem[0], 0);
+	test_bpf.unreadable = true;
+	wait_in_vain(LENS_TRY | LENS_SEM | LENS_TIMED, 0, REALTIME_NS, SOON_NS);
+	EXPECT_EQ(0, nr_rows(&tries));
+}
+
 /* --- musl --- */
 
 TEST_F(lens, semaphore_of_musl_calls_its_own_functions)

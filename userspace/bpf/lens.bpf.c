@@ -297,9 +297,8 @@ static __always_inline int has_it(const struct lens_state *s, int ret)
 /* Did others have it, or may they have had it? */
 static __always_inline int is_refused(const struct lens_state *s, int ret)
 {
-	/* Why is in errno; who would wait for ever is back for a signal only. */
 	if (s->call & LENS_SEM)
-		return ret && (s->call & LENS_CALL) == LENS_TRY;
+		return ret && is_refused_unit(s->call, s->deadline_ns);
 	return ret == EBUSY || ret == ETIMEDOUT || ret == EDEADLK;
 }
 
@@ -352,6 +351,16 @@ static __always_inline __u64 lock_of_call(struct pt_regs *ctx, __u64 call)
 	return lock_of(is_wait(call) ? second : first, call);
 }
 
+static __always_inline __s64 deadline_of_call(struct pt_regs *ctx, __u64 call)
+{
+	__u64 second = PT_REGS_PARM2(ctx), third = PT_REGS_PARM3(ctx);
+
+	/* Both are read: as in lock_of_call(). */
+	barrier_var(second);
+	barrier_var(third);
+	return deadline_of(call, second, third);
+}
+
 static __always_inline void ask_for(struct lens_state *s, __u64 lock, __u64 call,
 				    struct pt_regs *ctx)
 {
@@ -359,6 +368,7 @@ static __always_inline void ask_for(struct lens_state *s, __u64 lock, __u64 call
 
 	s->wanted = lock;
 	s->call = call;
+	s->deadline_ns = deadline_of_call(ctx, call);
 	s->site = 0;
 	bpf_probe_read_user(&s->site, sizeof(s->site), (void *)sp);
 	/* Who only tries does not wait, and orders nothing; nor does what is no lock. */

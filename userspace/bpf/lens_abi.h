@@ -33,6 +33,8 @@
  * @LENS_SHARED: takes that to read, else to write
  * @LENS_UNTOLD: no probe tells of its return
  * @LENS_SEM: its lock is a semaphore; neither: a mutex
+ * @LENS_TIMED: waits until a time by CLOCK_REALTIME, its second argument
+ * @LENS_CLOCKED: the same, but the second one tells the clock, and the third one the time
  */
 enum lens_call {
 	LENS_UNLOCK	= 1,
@@ -45,6 +47,8 @@ enum lens_call {
 	LENS_SHARED	= 0x400,
 	LENS_UNTOLD	= 0x800,
 	LENS_SEM	= 0x1000,
+	LENS_TIMED	= 0x2000,
+	LENS_CLOCKED	= 0x4000,
 };
 
 #define LENS_TGID_SHIFT		32
@@ -104,6 +108,8 @@ struct lens_state {
 	/** @wanted: the lock of the call under way, and what it is; 0: none is */
 	__u64 wanted;
 	__u64 site;
+	/** @deadline_ns: that one waits no longer; ns CLOCK_MONOTONIC; 0: for ever, or unknown */
+	__s64 deadline_ns;
 	/** @call: of enum lens_call */
 	__u32 call;
 	/** @nr_inner: calls under way for the same lock inside of that one */
@@ -211,7 +217,7 @@ struct lens_hold {
 
 /* Two compilers make them, for two machines: without holes, and of one size. */
 _Static_assert(sizeof(struct lens_held) == 32, "lens_held");
-_Static_assert(sizeof(struct lens_state) == 80 + LENS_MAX_HELD * 32, "lens_state");
+_Static_assert(sizeof(struct lens_state) == 88 + LENS_MAX_HELD * 32, "lens_state");
 _Static_assert(sizeof(struct lens_lock_key) == 16, "lens_lock_key");
 _Static_assert(sizeof(struct lens_sem) == 40, "lens_sem");
 _Static_assert(sizeof(struct lens_try_key) == 16, "lens_try_key");

@@ -15,6 +15,12 @@
 #define SEM_WORDS	3
 #define SEM_VALUE_MASK	0x7fffffff
 
+/* CLOCK_MONOTONIC: linux/time.h does not get on with the C library's headers. */
+#define MONOTONIC	1
+
+/* A call that ends so much before its time may well end for that; ns. */
+#define DEADLINE_SLACK	1000000
+
 /*
  * A program may make ever new ones: for want of room what was not called for longest is
  * forgotten, and has to be seen to be a lock anew.
@@ -28,6 +34,8 @@ struct {
 
 /** @lens_sems_made: rows, those included that were forgotten since */
 __u64 lens_sems_made;
+/** @lens_realtime_ns: CLOCK_REALTIME less CLOCK_MONOTONIC, as of the latest look */
+__s64 lens_realtime_ns;
 
 static const struct lens_sem no_sem;
 
@@ -116,6 +124,33 @@ static __always_inline int may_be_lock(__u64 lock)
 	const struct lens_sem *sem = bpf_map_lookup_elem(&sems, &key);
 
 	return !sem || !sem->nobodys;
+}
+
+/*
+ * How long the call waits at most, of those that tell why they failed in errno alone. To
+ * be called with its arguments; ns CLOCK_MONOTONIC; 0: for ever, or not known.
+ */
+static __always_inline __s64 deadline_of(__u64 call, __u64 second, __u64 third)
+{
+	void *time = (void *)(call & LENS_CLOCKED ? third : second);
+	__s64 at[2], ns;
+
+	if (!(call & (LENS_TIMED | LENS_CLOCKED)) || bpf_probe_read_user(at, sizeof(at), time))
+		return 0;
+	ns = at[0] * 1000000000 + at[1];
+	if (!(call & LENS_CLOCKED) || (__u32)second != MONOTONIC)
+		ns -= lens_realtime_ns;
+	return ns ?: 1;
+}
+
+/* Has it failed for want of a unit? It may have been a signal that ended the wait. */
+static __always_inline int is_refused_unit(__u64 call, __s64 deadline_ns)
+{
+	if ((call & LENS_CALL) != LENS_TRY)
+		return 0;
+	if (!(call & (LENS_TIMED | LENS_CLOCKED)))
+		return 1;
+	return deadline_ns && deadline_ns <= (__s64)bpf_ktime_get_ns() + DEADLINE_SLACK;
 }
 
 /* Who has it, if it is a lock; since when: @since_ns. */

@@ -140,7 +140,7 @@ static inline uint64_t bpf_ktime_get_ns(void)
 
 static inline long bpf_probe_read_user(void *to, uint32_t size, const void *from)
 {
-	if (test_bpf.unreadable)
+	if (test_bpf.unreadable || !from)
 		return -EFAULT;
 	memcpy(to, from, size);
 	return 0;

@@ -5,6 +5,7 @@
 
 #define PT_REGS_PARM1(regs)	((regs)->rdi)
 #define PT_REGS_PARM2(regs)	((regs)->rsi)
+#define PT_REGS_PARM3(regs)	((regs)->rdx)
 #define PT_REGS_SP(regs)	((regs)->rsp)
 #define PT_REGS_RC(regs)	((regs)->rax)
 
