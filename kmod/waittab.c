@@ -109,6 +109,32 @@ static __always_inline bool is_slot_of(const struct gl_slot *slot, const atomic6
 	return (u64)atomic64_read(key) == task;
 }
 
+/* The first slots of a task, @max at most: a constant wherever this is called. */
+static __always_inline u32 find_slots(struct gl_waittab *tab, u64 task, u8 phase,
+				      struct gl_slot **found, u32 max)
+{
+	u32 home = home_of(tab, task), nr = 0, n, i;
+
+	for (n = 0; n < tab->window; n++) {
+		u32 b = bucket_at(tab, home, n);
+		struct gl_bucket *bucket = &tab->buckets[b];
+		struct gl_slot *slot = &tab->slots[b * GL_BUCKET_SLOTS];
+
+		/* Once for each sleeping wait: a loop would be a twentieth of its cost. */
+#pragma GCC unroll 7
+		for (i = 0; i < GL_BUCKET_SLOTS; i++) {
+			if (is_slot_of(&slot[i], &bucket->task[i], task, phase) && nr < max)
+				found[nr++] = &slot[i];
+			/* To leave off as soon as there are more takes longer in all. */
+			if (max == 1 && nr)
+				return nr;
+		}
+		if (!n && !atomic64_read(&bucket->nr_spilled))
+			break;
+	}
+	return nr;
+}
+
 /**
  * gl_waittab_find() - find the slots of a task
  * @tab: the table
@@ -125,23 +151,7 @@ static __always_inline bool is_slot_of(const struct gl_slot *slot, const atomic6
 notrace u32 gl_waittab_find(struct gl_waittab *tab, u64 task, u8 phase,
 			    struct gl_slot *found[GL_TASK_SLOTS])
 {
-	u32 home = home_of(tab, task), nr = 0, n, i;
-
-	for (n = 0; n < tab->window; n++) {
-		u32 b = bucket_at(tab, home, n);
-		struct gl_bucket *bucket = &tab->buckets[b];
-		struct gl_slot *slot = &tab->slots[b * GL_BUCKET_SLOTS];
-
-		/* Once for each sleeping wait: a loop would be a twentieth of its cost. */
-#pragma GCC unroll 7
-		for (i = 0; i < GL_BUCKET_SLOTS; i++)
-			if (is_slot_of(&slot[i], &bucket->task[i], task, phase) &&
-			    nr < GL_TASK_SLOTS)
-				found[nr++] = &slot[i];
-		if (!n && !atomic64_read(&bucket->nr_spilled))
-			break;
-	}
-	return nr;
+	return find_slots(tab, task, phase, found, GL_TASK_SLOTS);
 }
 
 /**
@@ -156,21 +166,9 @@ notrace u32 gl_waittab_find(struct gl_waittab *tab, u64 task, u8 phase,
  */
 notrace struct gl_slot *gl_waittab_first(struct gl_waittab *tab, u64 task, u8 phase)
 {
-	u32 home = home_of(tab, task), n, i;
+	struct gl_slot *slot;
 
-	for (n = 0; n < tab->window; n++) {
-		u32 b = bucket_at(tab, home, n);
-		struct gl_bucket *bucket = &tab->buckets[b];
-		struct gl_slot *slot = &tab->slots[b * GL_BUCKET_SLOTS];
-
-#pragma GCC unroll 7
-		for (i = 0; i < GL_BUCKET_SLOTS; i++)
-			if (is_slot_of(&slot[i], &bucket->task[i], task, phase))
-				return &slot[i];
-		if (!n && !atomic64_read(&bucket->nr_spilled))
-			break;
-	}
-	return NULL;
+	return find_slots(tab, task, phase, &slot, 1) ? slot : NULL;
 }
 
 static __always_inline void fill_waiter(struct gl_slot *slot, const struct gl_waiter *who,
