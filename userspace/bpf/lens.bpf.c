@@ -236,25 +236,29 @@ static __always_inline void strike_out(struct lens_state *s, __u32 place)
 	s->nr_held--;
 }
 
-static __always_inline void let_go(struct lens_state *s, __u64 lock, __u64 call)
+/* Not static, either: proven once, as place_of(). */
+__noinline int let_go(struct lens_state *s, __u64 lock, __u64 call)
 {
 	int place = place_of(s, lock);
 
+	if (!s)
+		return 0;
 	if (place < 0 || place >= LENS_MAX_HELD) {
 		/* It held one that was not known to be held; which one of them, if more. */
 		if (s->nr_unknown)
 			miss(LENS_LOST_HELD);
 		begin_epoch(s);
-		return;
+		return 0;
 	}
 	/* glibc's wait for a condition, too, keeps a mutex that was taken more than once. */
 	if (--s->held[place].depth)
-		return;
+		return 0;
 	if (has_holder(call))
 		forget_holder(s->held[place].addr);
 	if (s->held[place].since_ns)
 		note_hold(s->held[place].addr, s->held[place].site, s->held[place].since_ns);
 	strike_out(s, place);
+	return 0;
 }
 
 /*
