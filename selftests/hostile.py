@@ -46,7 +46,7 @@ def is_silent(name):
 def paced_senders_are_silent():
     """Nothing of theirs is on its way, and much to be sent: its twin's has no room."""
     with Hostile("paced-senders") as situation:
-        gltest.settle_tcp(situation.tid.values())
+        gltest.settle_tcp(situation.tid.values(), True)
         claim_silent(Report())
 
 

@@ -9,12 +9,29 @@ import contextlib
 import functools
 import re
 
-from gltest import (SLOW, TRIES, Failed, Report, Scenario, brief, check_found, check_words, claim,
-                    in_words, positive, settle_tcp, silent)
-
+from gltest import (SLOW, TRIES, Failed, Report, Scenario, Skipped, brief, check_found,
+                    check_words, claim, in_words, positive, settle_tcp, silent)
 
 # Tasks that one look is quick with where each takes it some tens of milliseconds.
 MOST_ACTORS = 16
+
+
+def once(make):
+    """What it returns, or fails with, when the first test asks: that for every test."""
+    made = []
+
+    @functools.wraps(make)
+    def get():
+        if not made:
+            try:
+                made.append((make(), None))
+            except (Failed, Skipped) as error:
+                made.append((None, error))
+        result, error = made[0]
+        if error:
+            raise error
+        return result
+    return get
 
 
 def is_serious(finding):
@@ -28,9 +45,9 @@ class Together:
     def __init__(self, cases, twin):
         self.cases, self.twin = cases, twin
         self.scenario = {}
-        self.failed = None
         self.report = None
         self.words = ""
+        self.look_once = once(self.begin_and_look)
 
     def begin(self, stack):
         for case in self.cases:
@@ -58,17 +75,14 @@ class Together:
         return [finding for finding in words.split("\n\n")
                 if re.search(rf"^  {re.escape(who)}\[{tid}\] +waits for ", finding, re.M)]
 
+    def begin_and_look(self):
+        with contextlib.ExitStack() as stack:
+            self.begin(stack)
+            self.look()
+
     def looked(self):
         """Fails in every test if it fails."""
-        claim(not self.failed, f"as before: {self.failed}")
-        try:
-            if not self.report:
-                with contextlib.ExitStack() as stack:
-                    self.begin(stack)
-                    self.look()
-        except Failed as error:
-            self.failed = error
-            raise
+        self.look_once()
         strangers = [finding for finding in filter(is_serious, self.report.findings)
                      if not any(map(self.is_of(finding), self.cases))]
         claim(not strangers, f"of nobody here: {brief(strangers)}")
