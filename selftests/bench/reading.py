@@ -45,11 +45,13 @@ def read_while_busy(what):
     contention = ns_of_contention()
     with subprocess.Popen([LOAD, "pipe", "4", str(WRITERS_MS)],
                           stdout=subprocess.DEVNULL) as writers:
-        undisturbed = begins_a_second(2)
-        out = command(os.path.join(HERE, "reading"), what, TIMES)
-        if writers.poll() is not None:
-            sys.exit("measure: the writers have ended before the reader has")
-        writers.kill()
+        try:
+            undisturbed = begins_a_second(2)
+            out = command(os.path.join(HERE, "reading"), what, TIMES)
+            if writers.poll() is not None:
+                sys.exit("measure: the writers have ended before the reader has")
+        finally:
+            writers.kill()
     looks = [[int(word) for word in line.split()] for line in out.splitlines()]
     progress(what, looks)
     if min(look[0] for look in looks) < LEAST_ROWS:
