@@ -99,9 +99,11 @@ compile() {
 	"$CC" $flags -c -o "$2" "$1"
 }
 
-# share OBJECT: a library of it, to be loaded before the reader's
+# share OBJECT: a library of it, to be loaded before the reader's. A mutant that calls what
+# there is not would fail each test that gets there, for no reason of its own: it is none.
 share() {
-	"$CC" -shared -o "${1%.o}.so" "$1"
+	# shellcheck disable=SC2086
+	"$CC" -shared -Wl,-z,defs -Wl,-rpath,"$work" -o "${1%.o}.so" "$1" -L"$work" -lreader $libs
 }
 
 build_all() {
