@@ -178,28 +178,29 @@ def child_takes_and_drops(lock):
 
 
 def pass_on(lock):
-    """We hold it, then each of our children. Return: these, in order."""
+    """We hold it, then each of our children. Return: these, in order; and which lock it is."""
     file = os.open(KERNEL_LOCKS, os.O_WRONLY)
     try:
         ask(file, "lock", lock, "7")
         children = [child_takes_and_drops(lock) for _ in range(TIMES)]
+        res = next(wait.res for wait in read_waits(children[0]) if wait.sleeps_inside())
         ask(file, "unlock", lock, "7")
         for pid in children:
             claim(os.waitpid(pid, 0)[1] == 0, f"a child did not get the {lock}")
     finally:
         os.close(file)
-    return children
+    return children, res
 
 
 def row_passed_on(lock, kind):
     for _ in range(MOST_STORMS):
         reload("holds=1", "by_owner=1")
-        children = pass_on(lock)
+        children, res = pass_on(lock)
         if not losses():
             break
-    rows = [row for row in read_rows()[1] if row.row == LOCK and row.kind == kind and
-            row.ended == counted(kind, TIMES, 1) and not row.failed]
-    claim(len(rows) == 1, f"{kind}: {len(rows)} rows with {TIMES} waits")
+    rows = [row for row in read_rows()[1] if row.row == LOCK and row.id == res]
+    claim(len(rows) == 1 and rows[0].kind == kind and not rows[0].failed and
+          rows[0].ended == counted(kind, TIMES, 1), f"{kind}: {[vars(row) for row in rows]}")
     return rows[0], children
 
 
