@@ -143,7 +143,8 @@ struct lens_sem {
 	__u32 nr_own;
 	/** @nobodys: it was seen not to be a lock */
 	__u32 nobodys;
-	__u32 pad;
+	/** @poster: who posted it last while it was not known who had it; 0: nobody */
+	__u32 poster;
 };
 
 /** struct lens_try_key - a thread, and a lock in the memory of its process */

@@ -60,6 +60,7 @@ static __always_inline struct lens_sem *row_of_sem(__u64 lock)
 		sem->tid = 0;
 		sem->nr_own = 0;
 		sem->nobodys = 0;
+		sem->poster = 0;
 	}
 	return sem;
 }
@@ -81,6 +82,7 @@ static __always_inline int note_unit(__u64 lock, __u64 site, __u64 call)
 	/* The page may be about to be moved: this time it is not known. */
 	if (bpf_probe_read_user(word, sizeof(word), (void *)(lock & LENS_ADDR))) {
 		sem->tid = 0;
+		sem->poster = 0;
 		return 0;
 	}
 	if (sem->tid || !is_the_only_unit(word, call))
@@ -98,15 +100,20 @@ static __always_inline int note_unit(__u64 lock, __u64 site, __u64 call)
 static __always_inline int post(__u64 lock)
 {
 	struct lens_sem *sem = row_of_sem(lock);
+	__u32 tid = bpf_get_current_pid_tgid();
 	int held = 0;
 
 	if (!sem)
 		return 0;
 	if (!sem->tid) {
-		/* Who took it was not seen: it may be a signal to others. */
-		held = sem->nr_own && !sem->nobodys;
+		/*
+		 * Who took it was not seen: it may be a signal to others. Or this thread
+		 * did, by its first call or before that: so once only.
+		 */
+		held = !sem->nobodys && (sem->nr_own || sem->poster != tid);
 		sem->nr_own = 0;
-	} else if (sem->tid != (__u32)bpf_get_current_pid_tgid()) {
+		sem->poster = tid;
+	} else if (sem->tid != tid) {
 		sem->nobodys = 1;
 	} else if (!sem->nobodys) {
 		held = 1;
