@@ -345,6 +345,23 @@ static void read_tries(struct lens *lens, struct world *w, struct episodes *epis
 	episodes_sort(episodes);
 }
 
+/*
+ * What is asked for has to be known to be a lock. And what was held was taken for one: who
+ * does not know by now whether it is, as it was forgotten or is in doubt, does not know of
+ * a gate, either, that others hold as well.
+ */
+static bool are_uses_known(const struct lens *lens, const struct lens_nesting_key *key,
+			   uint64_t nr_missed)
+{
+	if (lens_sems_use(lens->skel, key->tgid, key->wanted, nr_missed) != LENS_USE_LOCK)
+		return false;
+	for (uint32_t i = 0; i < LENS_MAX_HELD && key->held[i]; i++)
+		if (lens_sems_use(lens->skel, key->tgid, key->held[i], nr_missed) ==
+		    LENS_USE_UNKNOWN)
+			return false;
+	return true;
+}
+
 static void add_nesting(struct lens *lens, struct world *w, const struct lens_nesting_key *key,
 			const struct lens_nesting *n, uint64_t nr_missed)
 {
@@ -352,7 +369,7 @@ static void add_nesting(struct lens *lens, struct world *w, const struct lens_ne
 	struct nesting *new;
 
 	if (task == NO_INDEX || w->tasks[task].tgid != (pid_t)key->tgid ||
-	    !lens_sems_is_lock(lens->skel, key->tgid, key->wanted, nr_missed))
+	    !are_uses_known(lens, key, nr_missed))
 		return;
 	new = vec_push(lens->view.nestings, lens->view.nr_nestings);
 	new->task = (struct window_task){ key->tid, w->tasks[task].start_ticks };
@@ -363,7 +380,8 @@ static void add_nesting(struct lens *lens, struct world *w, const struct lens_ne
 	for (uint32_t i = 0; i < LENS_MAX_HELD && key->held[i]; i++) {
 		uint32_t to = new->nr_held;
 
-		if (!lens_sems_is_lock(lens->skel, key->tgid, key->held[i], nr_missed))
+		if (lens_sems_use(lens->skel, key->tgid, key->held[i], nr_missed) ==
+		    LENS_USE_OTHER)
 			continue;
 		new->held[to] = lens_names_lock(&lens->names, w, key->tgid, key->held[i]);
 		new->held_shared[to] = key->held[i] & LENS_IS_SHARED;

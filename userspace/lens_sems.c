@@ -19,14 +19,18 @@ void lens_sems_tell_clock(struct lens_bpf *skel)
 	__atomic_store_n(&skel->bss->lens_realtime_ns, (int64_t)(ns - now_ns()), __ATOMIC_RELAXED);
 }
 
-bool lens_sems_is_lock(const struct lens_bpf *skel, pid_t tgid, uint64_t lock,
-		       uint64_t nr_missed)
+enum lens_use lens_sems_use(const struct lens_bpf *skel, pid_t tgid, uint64_t lock,
+			    uint64_t nr_missed)
 {
 	struct lens_lock_key key = { .addr = lock & LENS_ADDR, .tgid = tgid };
 	struct lens_sem sem;
 
 	if (!(lock & LENS_IS_SEM))
-		return true;
-	return !bpf_map_lookup_elem(bpf_map__fd(skel->maps.sems), &key, &sem) &&
-	       sem.nr_missed == nr_missed && sem.nr_own && !sem.nobodys;
+		return LENS_USE_LOCK;
+	if (bpf_map_lookup_elem(bpf_map__fd(skel->maps.sems), &key, &sem) ||
+	    sem.nr_missed != nr_missed)
+		return LENS_USE_UNKNOWN;
+	if (sem.nobodys)
+		return LENS_USE_OTHER;
+	return sem.nr_own ? LENS_USE_LOCK : LENS_USE_UNKNOWN;
 }

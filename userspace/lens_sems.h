@@ -3,7 +3,6 @@
 #ifndef LENS_SEMS_H
 #define LENS_SEMS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -13,13 +12,24 @@ struct lens_bpf;
 void lens_sems_tell_clock(struct lens_bpf *skel);
 
 /**
- * lens_sems_is_lock() - is what a thread took or asked for a lock
- * @lock: its address in process @tgid, and what it is (bpf/lens_abi.h)
- * @nr_missed: calls missed, and doubts, when the thread's epoch began
- *
- * Return: true, if it is no semaphore; of one, if it was seen to be a lock since then.
+ * enum lens_use - what a semaphore is used as
+ * @LENS_USE_UNKNOWN: it may be a lock, and may be none
+ * @LENS_USE_OTHER: it was seen to be no lock
+ * @LENS_USE_LOCK: it was seen to be one
  */
-bool lens_sems_is_lock(const struct lens_bpf *skel, pid_t tgid, uint64_t lock,
-		       uint64_t nr_missed);
+enum lens_use {
+	LENS_USE_UNKNOWN,
+	LENS_USE_OTHER,
+	LENS_USE_LOCK,
+};
+
+/**
+ * lens_sems_use() - what was that which a thread took or asked for?
+ * @lock: its address in process @tgid, and what it is (bpf/lens_abi.h)
+ * @nr_missed: calls missed, and doubts, when the thread's epoch began: of a semaphore
+ *	what was seen since then counts
+ */
+enum lens_use lens_sems_use(const struct lens_bpf *skel, pid_t tgid, uint64_t lock,
+			    uint64_t nr_missed);
 
 #endif /* LENS_SEMS_H */
