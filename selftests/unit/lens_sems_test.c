@@ -420,6 +420,47 @@ TEST_F(lens, time_that_cannot_be_read_makes_no_refusal)
 	test_bpf.unreadable = true;
 	wait_in_vain(LENS_TRY | LENS_SEM | LENS_TIMED, 0, REALTIME_NS, SOON_NS);
 	EXPECT_EQ(0, nr_rows(&tries));
+	test_bpf.unreadable = false;
+}
+
+TEST_F(lens, only_time_of_a_clock_that_there_is_makes_a_refusal)
+{
+	static const struct {
+		int64_t end[2];
+		int clock;
+		bool over;
+	} ways[] = {
+		{ { NOW_NS / NS_PER_SEC, 0 }, MONOTONIC, true },
+		{ { -1, 0 }, MONOTONIC, true },
+		{ { INT64_MIN, 0 }, 0, true },
+		{ { INT64_MAX, 0 }, MONOTONIC, false },
+		{ { INT64_MAX, 0 }, 0, false },
+		{ { NOW_NS / NS_PER_SEC - 2, NS_PER_SEC }, MONOTONIC, false },
+		{ { NOW_NS / NS_PER_SEC, -1 }, MONOTONIC, false },
+		{ { NOW_NS / NS_PER_SEC, 0 }, MONOTONIC + 1, false },
+		{ { NOW_NS / NS_PER_SEC, 0 }, -1, false },
+	};
+	const uint64_t call = LENS_TRY | LENS_SEM | LENS_CLOCKED;
+	uint32_t nr_over = 0;
+
+	make_sem(sem[0], 0);
+	lens_realtime_ns = REALTIME_NS;
+	for (uint32_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		unsigned long site = 0x1000;
+		struct pt_regs regs = {
+			.rdi = (uintptr_t)sem[0], .rsi = ways[i].clock,
+			.rdx = (uintptr_t)ways[i].end, .rsp = (uintptr_t)&site,
+		};
+
+		test_bpf.now_ns = NOW_NS;
+		test_bpf.cookie = call | (uint64_t)TGID << LENS_TGID_SHIFT;
+		lens_enter(&regs);
+		come_back(call, -1);
+		nr_over += ways[i].over;
+		EXPECT_EQ(nr_over, try_of(ONE, sem[0])->nr_failed) {
+			TH_LOG("way %u", i);
+		}
+	}
 }
 
 /* --- musl --- */

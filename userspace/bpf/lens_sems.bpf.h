@@ -18,6 +18,10 @@
 /* CLOCK_MONOTONIC: linux/time.h does not get on with the C library's headers. */
 #define MONOTONIC	1
 
+#define NS_PER_SEC	1000000000
+/* In ns it still fits; in the year 2242. */
+#define LATEST_SEC	(1LL << 33)
+
 /* A call that ends so much before its time may well end for that; ns. */
 #define DEADLINE_SLACK	1000000
 
@@ -135,17 +139,24 @@ static __always_inline int may_be_lock(__u64 lock)
 
 /*
  * How long the call waits at most, of those that tell why they failed in errno alone. To
- * be called with its arguments; ns CLOCK_MONOTONIC; 0: for ever, or not known.
+ * be called with its arguments; ns CLOCK_MONOTONIC; 0: for ever, or not known, or it does
+ * not wait, as there is no such time or clock.
  */
 static __always_inline __s64 deadline_of(__u64 call, __u64 second, __u64 third)
 {
 	void *time = (void *)(call & LENS_CLOCKED ? third : second);
+	__u32 clock = call & LENS_CLOCKED ? second : 0;
 	__s64 at[2], ns;
 
-	if (!(call & (LENS_TIMED | LENS_CLOCKED)) || bpf_probe_read_user(at, sizeof(at), time))
+	if (!(call & (LENS_TIMED | LENS_CLOCKED)) || clock > MONOTONIC ||
+	    bpf_probe_read_user(at, sizeof(at), time) || at[0] > LATEST_SEC ||
+	    (__u64)at[1] >= NS_PER_SEC)
 		return 0;
-	ns = at[0] * 1000000000 + at[1];
-	if (!(call & LENS_CLOCKED) || (__u32)second != MONOTONIC)
+	/* That is over, too, and further back need not be told apart. */
+	if (at[0] < 0)
+		return 1;
+	ns = at[0] * NS_PER_SEC + at[1];
+	if (clock != MONOTONIC)
 		ns -= lens_realtime_ns;
 	return ns ?: 1;
 }
