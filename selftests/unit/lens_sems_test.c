@@ -335,6 +335,23 @@ TEST_F(lens, nor_does_what_was_behind_one_that_was_taken_unseen)
 	EXPECT_EQ(0, lens_missed);
 }
 
+TEST_F(lens, nor_does_what_was_while_there_was_no_room_for_it)
+{
+	const struct lens_try no_try = { 0 };
+	uint64_t epoch_ns = self->one->epoch_ns;
+	uint32_t what = LENS_LOST_SEM;
+
+	make_sem(sem[0], 1);
+	count(what);
+	for (struct lens_try_key key = { 0 }; test_bpf.nr < MAX_ROWS; key.addr++)
+		bpf_map_update_elem(&tries, &key, &no_try, BPF_ANY);
+	take_sem(sem[0]);
+	EXPECT_EQ(epoch_ns, self->one->epoch_ns);
+	post_sem(sem[0]);
+	EXPECT_LT(epoch_ns, self->one->epoch_ns);
+	EXPECT_EQ(3, *bpf_map_lookup_elem(&counts, &what));
+}
+
 /* The first time it may have been a lock that was taken unseen. */
 TEST_F(lens, who_only_signals_goes_on_being_believed)
 {

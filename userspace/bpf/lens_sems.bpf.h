@@ -107,8 +107,9 @@ static __always_inline int post(__u64 lock)
 	__u32 tid = bpf_get_current_pid_tgid();
 	int held = 0;
 
+	/* There was no room to note who took it, either. */
 	if (!sem)
-		return 0;
+		return 1;
 	if (!sem->tid) {
 		/*
 		 * Who took it was not seen: it may be a signal to others. Or this thread
