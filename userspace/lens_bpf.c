@@ -168,17 +168,19 @@ struct lens *lens_open(const struct lens_pids *pids, struct remote *remote)
 	if (!proc_sees_all())
 		return refuse(lens, "it takes root in the initial PID namespace");
 	libbpf_set_print(say_nothing);
+	lens->nr_cpus = libbpf_num_possible_cpus();
+	if (lens->nr_cpus < 1)
+		return refuse(lens, "it is not known how many CPUs there can be");
 	lens->skel = lens_bpf__open();
-	if (lens->skel)
+	if (lens->skel) {
 		lens_link_prepare(lens->skel);
+		lens_sems_prepare(lens->skel, lens->nr_cpus);
+	}
 	if (!lens->skel || lens_bpf__load(lens->skel)) {
 		snprintf(answer.why, WHY_SIZE, "the kernel does not take BPF programs: %s",
 			 strerror(errno));
 		return refuse(lens, answer.why);
 	}
-	lens->nr_cpus = libbpf_num_possible_cpus();
-	if (lens->nr_cpus < 1)
-		return refuse(lens, "it is not known how many CPUs there can be");
 	lens->stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	if (start_child(lens, pids, remote))
 		return refuse(lens, "a helper process cannot be started");

@@ -9,6 +9,19 @@
 #include "lens_sems.h"
 #include "text.h"
 
+/*
+ * Rows that a CPU keeps for itself to have some at hand, which the others lack then:
+ * LOCAL_FREE_TARGET in the kernel's bpf_lru_list.c. It is as many in the smallest map, but
+ * in the latest kernels: where there are many CPUs, rows would be forgotten though most
+ * are free.
+ */
+#define ROWS_OF_CPU	128
+
+void lens_sems_prepare(struct lens_bpf *skel, int nr_cpus)
+{
+	bpf_map__set_max_entries(skel->maps.sems, LENS_MAX_SEMS + ROWS_OF_CPU * nr_cpus);
+}
+
 /* Times that the clocks are read: another task may run in between, but not each time. */
 #define CLOCK_READINGS	5
 

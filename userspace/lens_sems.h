@@ -8,6 +8,9 @@
 
 struct lens_bpf;
 
+/** lens_sems_prepare() - of programs that are not loaded yet: make room on as many CPUs */
+void lens_sems_prepare(struct lens_bpf *skel, int nr_cpus);
+
 /** lens_sems_tell_clock() - tell the programs what CLOCK_REALTIME is by now, which they have not */
 void lens_sems_tell_clock(struct lens_bpf *skel);
 
