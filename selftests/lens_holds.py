@@ -4,15 +4,14 @@
 itself: the count is exact, and the times are between what it measured.
 """
 
-import contextlib
 import json
 import os
 import subprocess
 import time
 
-from gltest import HERE, READY_SECS, SLOW, claim, gridlock, need_module, read_line, run
+from gltest import (HERE, READY_SECS, SLOW, claim, gridlock, need_module, read_line, run,
+                    same_everywhere)
 from puppets import WITHOUT_PRELOAD, Beside, Look
-from together import once
 
 HOLDER = os.path.join(HERE, "scenario", "holder")
 
@@ -21,9 +20,6 @@ TIMES = 200
 
 # Looks, until one lost nothing and was long enough: so many times as long.
 LONGER = (1, 2, 4)
-
-# Holders of which one look is enough: none interrupts another.
-OF_ONE_THREAD = ("mutex", "try", "deep", "read", "write", "sem", "units", "none")
 
 
 class Holder(Beside):
@@ -41,56 +37,37 @@ class Holder(Beside):
         self.inner, self.outer, self.longest, self.lock, self.holds = map(int, words[1:])
 
 
-def seen(*ways):
-    """What the lens tells of holders that hold while it looks, one after the other. Where one
-    has two threads, one may come in between while the other one's call is looked at: that
-    one is lost.
+def seen(way):
+    """What the lens tells of a holder that holds while it looks. Where it has two threads,
+    one may come in between while the other one's call is looked at: that one is lost.
     """
     for times in LONGER:
-        lens, holders, in_time = seen_once(ways, SECS * times)
+        lens, holder, in_time = seen_once(way, SECS * times)
         if in_time and not lens["lost"]:
             break
-    claim(in_time, "the look is over before the holders are")
+    claim(in_time, "the look is over before the holder is")
     claim(lens["lost"] == 0 and lens["holds_lost"] == 0, f"the lens lost events: {lens}")
-    claim(lens["locks_held"] == len(lens["holds"]), f"it says {lens}")
-    return lens, dict(zip(ways, holders))
+    return lens, holder
 
 
-def seen_once(ways, secs):
+def seen_once(way, secs):
     """And was it over before the look can have been, which began later than this?"""
     begin = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        holders = [stack.enter_context(Holder(way)) for way in ways]
-        beside = stack.enter_context(Look(*(word for holder in holders
-                                            for word in ("--lens", holder.pid)), secs=secs))
+    with Holder(way) as holder, Look("--lens", holder.pid, secs=secs) as beside:
         beside.looked(1)
-        for holder in holders:
-            holder.go()
+        holder.go()
         in_time = time.monotonic() < begin + secs
         lens = json.loads(beside.process.communicate(timeout=READY_SECS)[0])["lens"]
-    return lens, holders, in_time
-
-
-@once
-def seen_of_one_thread():
-    return seen(*OF_ONE_THREAD)
-
-
-def holds_of(way):
-    """What the lens tells of the locks of that holder; and the holder."""
-    lens, holders = seen_of_one_thread() if way in OF_ONE_THREAD else seen(way)
-    pids = {holder.pid for holder in holders.values()}
-    claim(pids >= {hold["pid"] for hold in lens["holds"]}, f"of {pids} it says {lens}")
-    holder = holders[way]
-    return [hold for hold in lens["holds"] if hold["pid"] == holder.pid], holder
+    return lens, holder, in_time
 
 
 def is_measured(way, kind="pthread mutex", mode="exclusive"):
-    holds, holder = holds_of(way)
-    claim(len(holds) == 1, f"it says {holds}")
-    hold = holds[0]
+    lens, holder = seen(way)
+    claim(lens["locks_held"] == len(lens["holds"]) == 1, f"it says {lens}")
+    hold = lens["holds"][0]
     claim(hold["count"] == holder.holds, f"{holder.holds} times, but it says {hold}")
     claim(hold["mode"] == mode, f"it is held {hold['mode']}")
+    claim(hold["pid"] == holder.pid, f"it is of {hold['pid']}")
     claim(hold["name"] == f"{kind} {holder.lock:#x}", f"it is {hold['name']}")
     claim(hold["longest_at"].startswith("holder+0x"), f"it is held at {hold['longest_at']}")
     total = round(hold["total_s"] * 1e9)
@@ -120,6 +97,7 @@ def reader_is_measured():
     is_measured("read", "pthread rwlock", "shared")
 
 
+@same_everywhere
 def writer_is_measured():
     is_measured("write", "pthread rwlock")
 
@@ -146,8 +124,8 @@ def no_lock_is_not_held():
 
 
 def is_not_held(way):
-    holds, _ = holds_of(way)
-    claim(not holds, f"it says {holds}")
+    lens, _ = seen(way)
+    claim(not lens["holds"] and not lens["locks_held"], f"it says {lens}")
 
 
 def what_began_before_is_not_counted():
