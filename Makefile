@@ -19,7 +19,7 @@ help:
 	@echo '  make demo       real programs deadlock in a virtual machine; gridlock explains'
 	@echo '  make check      all tests, on kernels $(KERNELS)'
 	@echo '                  KERNELS="6.12 7.3" picks some, "all" adds one with KASAN and'
-	@echo '                  lockdep (hours); JOBS=2 runs two at once'
+	@echo '                  lockdep (slow); JOBS=2 runs two at once'
 	@echo '  make mutate     tests of the tests: each must fail without what it is about'
 	@echo '  make soak       contention for SECONDS=$(SECONDS) in a virtual machine: no false alarm'
 	@echo '  make fuzz       feed the reader broken files for SECONDS=60'
