@@ -22,6 +22,7 @@
 #include "lens_holds.h"
 #include "lens_link.h"
 #include "lens_names.h"
+#include "lens_nestings.h"
 #include "lens_sems.h"
 #include "lens_sight.h"
 #include "lens_turns.h"
@@ -347,58 +348,24 @@ static void read_tries(struct lens *lens, struct world *w, struct episodes *epis
 	episodes_sort(episodes);
 }
 
-/*
- * What is asked for has to be known to be a lock. And what was held was taken for one: who
- * does not know by now whether it is, as it was forgotten or is in doubt, does not know of
- * a gate, either, that others hold as well.
- */
-static bool are_uses_known(const struct lens *lens, const struct lens_nesting_key *key,
-			   uint64_t nr_missed)
+static struct lens_uses find_uses(const struct lens *lens, const struct lens_nesting_key *key,
+				  uint64_t nr_missed)
 {
-	if (lens_sems_use(lens->skel, key->tgid, key->wanted, nr_missed) != LENS_USE_LOCK)
-		return false;
+	struct lens_uses uses = {
+		lens_sems_use(lens->skel, key->tgid, key->wanted, nr_missed),
+	};
+
 	for (uint32_t i = 0; i < LENS_MAX_HELD && key->held[i]; i++)
-		if (lens_sems_use(lens->skel, key->tgid, key->held[i], nr_missed) ==
-		    LENS_USE_UNKNOWN)
-			return false;
-	return true;
+		uses.held[i] = lens_sems_use(lens->skel, key->tgid, key->held[i], nr_missed);
+	return uses;
 }
 
 static void add_nesting(struct lens *lens, struct world *w, const struct lens_nesting_key *key,
 			const struct lens_nesting *n, uint64_t nr_missed)
 {
-	uint32_t task = world_find_task(w, key->tid);
-	struct nesting *new;
+	struct lens_uses uses = find_uses(lens, key, nr_missed);
 
-	if (task == NO_INDEX || w->tasks[task].tgid != (pid_t)key->tgid ||
-	    !are_uses_known(lens, key, nr_missed))
-		return;
-	new = vec_push(lens->view.nestings, lens->view.nr_nestings);
-	new->task = (struct window_task){ key->tid, w->tasks[task].start_ticks };
-	new->wanted = lens_names_lock(&lens->names, w, key->tgid, key->wanted);
-	new->wanted_shared = key->wanted & LENS_IS_SHARED;
-	new->wanted_site = lens_names_site(&lens->names, w, key->tgid, n->wanted_site);
-	new->last_ns = n->last_ns;
-	for (uint32_t i = 0; i < LENS_MAX_HELD && key->held[i]; i++) {
-		uint32_t to = new->nr_held;
-
-		if (lens_sems_use(lens->skel, key->tgid, key->held[i], nr_missed) ==
-		    LENS_USE_OTHER)
-			continue;
-		new->held[to] = lens_names_lock(&lens->names, w, key->tgid, key->held[i]);
-		new->held_shared[to] = key->held[i] & LENS_IS_SHARED;
-		new->held_site[to] = lens_names_site(&lens->names, w, key->tgid, n->held_site[i]);
-		new->nr_held++;
-	}
-}
-
-static int compare_nestings(const void *a, const void *b)
-{
-	const struct nesting *x = a, *y = b;
-
-	if (x->task.tid != y->task.tid)
-		return x->task.tid < y->task.tid ? -1 : 1;
-	return x->wanted < y->wanted ? -1 : x->wanted > y->wanted;
+	lens_nestings_add(&lens->view, &lens->names, w, key, n, &uses);
 }
 
 /* Who held what is not known any more if a call was missed: each thread begins anew. */
@@ -435,9 +402,7 @@ static void read_nestings(struct lens *lens, struct world *w)
 			add_nesting(lens, w, &key[i], &n[i], s.nr_missed);
 	}
 	free_rows(&rows);
-	if (lens->view.nr_nestings)
-		qsort(lens->view.nestings, lens->view.nr_nestings, sizeof(*lens->view.nestings),
-		      compare_nestings);
+	lens_nestings_sort(&lens->view);
 }
 
 /* Whoever held it, and however: while one waits, all that is to others. */

@@ -63,6 +63,9 @@ rules() {
 		detect_starvation.c|who always asks is seen all the time|s/s->nr_looks < LEAST_LOOKS || //
 		lens_holds.c|locks of two processes are two|s/if (x->pid != y->pid)/if (false)/
 		lens_holds.c|the longest is told with its call|s/to->site = h->site;//
+		lens_nestings.c|orders of what may be a lock are not known|s/if (uses->held\[i\] == LENS_USE_UNKNOWN)/if (false)/
+		lens_nestings.c|what is asked for is a lock|s/if (uses->wanted != LENS_USE_LOCK)/if (false)/
+		lens_nestings.c|what is no lock is not held|s/if (uses->held\[i\] == LENS_USE_OTHER)/if (false)/
 		lens_turns.c|a lock nobody waits for is left out|s/if (!is_waited(waited, key->tgid, word))/if (false)/
 		way_out.c|file locks end with their holder|/case GL_KIND_FLOCK:/d
 		way_out.c|uninterruptible tasks do not end|s/return !wait || wait->interruptible ||/return true ||/
