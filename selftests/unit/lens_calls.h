@@ -16,6 +16,9 @@
 /* Words of glibc's mutexes, as they lie in memory; nobody but the lens reads them. */
 static uint32_t mutex[LENS_MAX_HELD + 2][10];
 
+/* glibc's: the value, waiters, is it shared; whoever takes or posts changes the value, too. */
+static uint32_t sem[2][8];
+
 static struct task_struct task = { .start_time = 1, .self_exec_id = 1 };
 
 static inline void run_as(uint32_t tid)
@@ -74,6 +77,20 @@ static inline const struct lens_nesting_key *nesting(void)
 		if (test_bpf.row[i].map == &nestings)
 			return test_bpf.row[i].key;
 	return NULL;
+}
+
+static inline void make_sem(uint32_t *one, uint32_t value)
+{
+	memset(one, 0, sizeof(sem[0]));
+	one[0] = value;
+}
+
+/* What the lens counted of a thread's attempts to take it; NULL: none. */
+static inline const struct lens_try *try_of(uint32_t tid, const uint32_t *one)
+{
+	struct lens_try_key key = { .addr = (uintptr_t)one, .tgid = TGID, .tid = tid };
+
+	return bpf_map_lookup_elem(&tries, &key);
 }
 
 /* Times that holds of this lock ended, whichever call it was taken by. */
