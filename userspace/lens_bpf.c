@@ -32,11 +32,12 @@
 #include "xalloc.h"
 
 /*
- * The most that setting the probes may take, and that with taking them out: a look
+ * The most that setting the probes may take for one process: what takes longer waits for
+ * a process that is stuck. With taking them out of one it is three seconds at most: a look
  * ends within its window and five seconds, of which two are its own.
  */
 #define ATTACH_MS	2500
-#define LENS_MS		3000
+#define LENS_NS		3000000000ULL
 
 #define WHY_SIZE	256
 
@@ -57,8 +58,8 @@ struct lens {
 	/** @child: has the probes, and ends when @control is closed */
 	pid_t child;
 	int control;
-	/** @attach_ns: time that setting the probes took */
-	uint64_t attach_ns;
+	/** @rest_ns: the most that taking the probes out may take */
+	uint64_t rest_ns;
 	/** @nr_missed: calls that were missed, as the latest look found */
 	uint64_t nr_missed;
 	/** @believe_ns: threads' epochs from before count for nothing; ns CLOCK_MONOTONIC */
@@ -85,6 +86,13 @@ static void wait_for_end(int control)
 		;
 }
 
+/* One more process is done: shorter than any answer, of which it is the end of no words. */
+static void tell_progress(int control)
+{
+	if (write(control, "", 1) != 1)
+		_exit(1);
+}
+
 static _Noreturn void child_main(struct lens *lens, const struct lens_pids *pids, int control,
 				 pid_t parent)
 {
@@ -100,11 +108,15 @@ static _Noreturn void child_main(struct lens *lens, const struct lens_pids *pids
 		dup2(null, fd);
 	if (lens_attach_exit(lens->skel))
 		snprintf(answer.why, WHY_SIZE, "the kernel does not tell when threads end");
-	for (uint32_t i = 0; i < pids->nr && pids->nr > 1; i++)
+	for (uint32_t i = 0; i < pids->nr && pids->nr > 1; i++) {
 		cancels |= lens_may_cancel(pids->pid[i]);
-	for (uint32_t i = 0; i < pids->nr && !*answer.why; i++)
+		tell_progress(control);
+	}
+	for (uint32_t i = 0; i < pids->nr && !*answer.why; i++) {
 		lens_attach(lens->skel, pids->pid[i], cancels, &answer.file[i], answer.why,
 			    WHY_SIZE);
+		tell_progress(control);
+	}
 	if (write(control, &answer, sizeof(answer)) != sizeof(answer) || *answer.why)
 		_exit(1);
 	wait_for_end(control);
@@ -130,16 +142,27 @@ static int start_child(struct lens *lens, const struct lens_pids *pids, struct r
 	return lens->child > 0 ? 0 : -1;
 }
 
-static void wait_for_probes(struct lens *lens, struct answer *ret)
+static void wait_for_probes(struct lens *lens, uint32_t nr_pids, struct answer *ret)
 {
 	struct pollfd answer = { .fd = lens->control, .events = POLLIN };
-	uint64_t start = now_ns();
+	uint64_t start = now_ns(), took_ns;
+	ssize_t nr;
 
-	if (poll(&answer, 1, ATTACH_MS) < 1)
-		snprintf(ret->why, WHY_SIZE, "setting the probes takes too long: a process that maps the same library is stuck");
-	else if (read(lens->control, ret, sizeof(*ret)) != sizeof(*ret))
+	do {
+		if (poll(&answer, 1, ATTACH_MS) < 1) {
+			snprintf(ret->why, WHY_SIZE, "setting the probes takes too long: a process that maps the same library is stuck");
+			lens->rest_ns = LENS_NS - ATTACH_MS * 1000000ULL;
+			return;
+		}
+		nr = read(lens->control, ret, sizeof(*ret));
+	} while (nr == 1);
+	if (nr != sizeof(*ret))
 		snprintf(ret->why, WHY_SIZE, "the helper process that sets the probes has died");
-	lens->attach_ns = now_ns() - start;
+	took_ns = now_ns() - start;
+	lens->rest_ns = took_ns < LENS_NS ? LENS_NS - took_ns : 0;
+	/* With many processes both take longer. */
+	if (nr_pids > 1 && lens->rest_ns < took_ns)
+		lens->rest_ns = took_ns;
 }
 
 /* --- opening and closing --- */
@@ -185,7 +208,7 @@ struct lens *lens_open(const struct lens_pids *pids, struct remote *remote)
 	lens->stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	if (start_child(lens, pids, remote))
 		return refuse(lens, "a helper process cannot be started");
-	wait_for_probes(lens, &answer);
+	wait_for_probes(lens, pids->nr, &answer);
 	if (*answer.why)
 		return refuse(lens, answer.why);
 	lens->nr_targets = pids->nr;
@@ -198,7 +221,7 @@ struct lens *lens_open(const struct lens_pids *pids, struct remote *remote)
 
 static void end_child(struct lens *lens)
 {
-	uint64_t end = now_ns() + LENS_MS * 1000000ULL - lens->attach_ns;
+	uint64_t end = now_ns() + lens->rest_ns;
 
 	while (waitpid(lens->child, NULL, WNOHANG) == 0) {
 		struct pollfd rest = { .fd = -1 };
@@ -352,7 +375,7 @@ static struct lens_uses find_uses(const struct lens *lens, const struct lens_nes
 				  uint64_t nr_missed)
 {
 	struct lens_uses uses = {
-		lens_sems_use(lens->skel, key->tgid, key->wanted, nr_missed),
+		.wanted = lens_sems_use(lens->skel, key->tgid, key->wanted, nr_missed),
 	};
 
 	for (uint32_t i = 0; i < LENS_MAX_HELD && key->held[i]; i++)
