@@ -134,6 +134,19 @@ def signal_after_the_requeue_fails_the_mutex():
         claim(not read_waits(p["w"].tid), "a wait is left")
 
 
+def timeout_after_the_requeue_fails_the_mutex():
+    """The time of the call goes on; what it is for is the mutex by then."""
+    with Puppets("w", "o") as p:
+        p["o"].do("lock raw-pi 0")
+        p["w"].begin_wait("await timeout 0 3000")
+        p["o"].do("requeue 0")
+        flags = the_wait(p["w"]).flags
+        claim(flags & REQUEUED and flags & TIMED and flags & TIMED_KNOWN, f"flags {flags:#x}")
+        p["w"].answer()
+        expect(p["w"], ("futex", 1, 1, 0, 0), ("futex-pi", 1, 1, 1, 0))
+        claim(not read_waits(p["w"].tid), "a wait is left")
+
+
 def signal_before_the_requeue_begins_anew():
     """The call is made again, and the first wait's end was not seen."""
     with at_condition(held=True) as p, counting(lost__end_missed=1):
@@ -283,7 +296,8 @@ def kernel_without_the_function_counts_no_futex_waitv():
 
 TESTS = [
     mutex_held_is_waited_for_after_the_requeue, mutex_stolen_on_the_way_is_a_wait_of_its_own,
-    signal_after_the_requeue_fails_the_mutex, signal_before_the_requeue_begins_anew,
+    signal_after_the_requeue_fails_the_mutex, timeout_after_the_requeue_fails_the_mutex,
+    signal_before_the_requeue_begins_anew,
     mutex_free_at_the_requeue_passes_no_probe, timeout_before_the_requeue_passes_no_probe,
     mutex_of_an_earlier_call_is_not_taken_for_this_one, requeue_closes_a_circle,
     calls_of_futex_waitv_are_counted, calls_for_one_futex_are_not, wait_for_several_has_no_row,
