@@ -16,6 +16,7 @@ import tempfile
 import gltest
 from gltest import Report, Scenario, brief, claim, claim_silent, gridlock, run
 from puppets import Look
+from together import Situation, tests_of
 
 # Looks at what can be missed by chance.
 TRIES = 3
@@ -36,11 +37,8 @@ class Hostile(Scenario):
         self.sends_tcp = "user-timeout" in name
 
 
-def is_silent(name):
-    def test():
-        with Hostile(name):
-            claim_silent(Report())
-    return f"{name}_is_silent", test
+def is_silent(name, alone=False):
+    return Situation(name, Hostile(name), None, None, alone)
 
 
 def paced_senders_are_silent():
@@ -50,17 +48,8 @@ def paced_senders_are_silent():
         claim_silent(Report())
 
 
-def is_found(name, type="deadlock", verdict="confirmed"):
-    """One finding, about exactly the situation's own tasks."""
-    def test():
-        with Hostile(name) as situation:
-            gltest.settle_tcp(situation.tid.values(), situation.sends_tcp)
-            report = Report()
-            claim([(f["type"], f["verdict"]) for f in report.findings] == [(type, verdict)],
-                  brief(report.findings))
-            members = {task["tid"] for task in report.findings[0]["tasks"]}
-            claim(members == set(situation.tid.values()), brief(report.findings))
-    return f"{name}_is_{verdict}_{type}", test
+def is_found(name, type="deadlock", verdict="confirmed", alone=False):
+    return Situation(name, Hostile(name), type, verdict, alone)
 
 
 def is_never_confirmed(name, types=("deadlock",), verdict="likely"):
@@ -109,10 +98,10 @@ SITUATIONS = [
     is_silent("owner-unmapped"),
     is_never_confirmed("words-that-change", types=("lock-inversion",), verdict="possible"),
     is_taken_back("words-that-change-once"),
-    is_found("words-that-stay"),
+    is_found("words-that-stay", alone=True),
     is_silent("clone-with-our-number"),
     is_silent("sibling-with-our-number"),
-    is_silent("stdio-lock"),
+    is_silent("stdio-lock", alone=True),
     is_found("thread-gone", type="orphaned-lock"),
     is_found("heir", type="orphaned-lock", verdict="likely"),
     is_found("heir-waits", type="orphaned-lock"),
@@ -135,20 +124,20 @@ SITUATIONS = [
     is_never_confirmed("hopping-owner", types=("orphaned-lock",)),
     is_found("dead-owner", type="orphaned-lock"),
     is_found("flock-abba"),
-    is_found("lock-in-flight", verdict="likely"),
+    is_found("lock-in-flight", verdict="likely", alone=True),
     is_found("odd-name"),
     is_found("many-timers", type="transient-cycle"),
     is_found("deadly-timer", type="transient-cycle"),
-    is_silent("many-records"),
-    is_found("records-of-another"),
-    is_found("ring-has-the-pipe", verdict="likely"),
-    is_found("ring-of-a-member", verdict="likely"),
-    is_found("blocked-stranger"),
-    is_found("blocked-threads", verdict="likely"),
-    is_found("blocked-sender", verdict="likely"),
-    is_found("blocked-by-files", verdict="likely"),
-    is_found("closed-under-splice", verdict="likely"),
-    is_found("splice-of-its-own"),
+    is_silent("many-records", alone=True),
+    is_found("records-of-another", alone=True),
+    is_found("ring-has-the-pipe", verdict="likely", alone=True),
+    is_found("ring-of-a-member", verdict="likely", alone=True),
+    is_found("blocked-stranger", alone=True),
+    is_found("blocked-threads", verdict="likely", alone=True),
+    is_found("blocked-sender", verdict="likely", alone=True),
+    is_found("blocked-by-files", verdict="likely", alone=True),
+    is_found("closed-under-splice", verdict="likely", alone=True),
+    is_found("splice-of-its-own", alone=True),
     is_found("replaced-file", verdict="likely"),
     is_found("kept-file"),
     is_found("table-of-two", verdict="likely"),
@@ -166,10 +155,10 @@ SITUATIONS = [
     is_found("watched-same-end"),
     is_found("number-of-its-maker", verdict="likely"),
     is_silent("number-of-its-own"),
-    is_found("user-timeout", type="transient-cycle"),
-    is_found("no-user-timeout"),
+    is_found("user-timeout", type="transient-cycle", alone=True),
+    is_found("no-user-timeout", alone=True),
     ("paced_senders_are_silent", paced_senders_are_silent),
-    is_silent("lost-bytes"),
+    is_silent("lost-bytes", alone=True),
 ]
 
 
@@ -441,4 +430,4 @@ TESTS = [descriptors_without_end_take_no_more_time, a_verdict_that_is_lost_is_tr
 SLOW_SITUATIONS = [is_over_in_time("too-many-locks"), is_over_in_time("locks-alike")]
 
 if __name__ == "__main__":
-    run(SITUATIONS + SLOW_SITUATIONS + [(test.__name__, test) for test in TESTS])
+    run(tests_of(SITUATIONS) + SLOW_SITUATIONS + [(test.__name__, test) for test in TESTS])

@@ -7,8 +7,8 @@ is told by its kind.
 
 import json
 
-from gltest import Case, Scenario, claim, gridlock, run, silent
-from together import twins
+from gltest import Case, Scenario, claim, gridlock, run
+from together import quiet, tests_of, twins
 
 CASES = [
     Case("fifos_both_empty",
@@ -64,11 +64,11 @@ CASES = [
 ]
 
 SILENT = [
-    silent("fifo_that_its_reader_holds_open", ["p1: fifo-rw:0 !fifo-read:0"]),
-    silent("fifo_that_nobody_opens", ["p1: !fifo-open:0", "p2: !fifo-open:1"]),
-    silent("messages_that_nobody_sends", ["p1: !msg:0", "p2: !msg:1"]),
-    silent("queue_for_a_semaphore",
-           ["p1: sysv:0 sync", "p2: sync !sysv:0", "p3: sync !sysv:0"]),
+    quiet("fifo_that_its_reader_holds_open", ["p1: fifo-rw:0 !fifo-read:0"]),
+    quiet("fifo_that_nobody_opens", ["p1: !fifo-open:0", "p2: !fifo-open:1"]),
+    quiet("messages_that_nobody_sends", ["p1: !msg:0", "p2: !msg:1"]),
+    quiet("queue_for_a_semaphore",
+          ["p1: sysv:0 sync", "p2: sync !sysv:0", "p3: sync !sysv:0"]),
 ]
 
 # Waits that nobody is known to be able to end.
@@ -96,5 +96,5 @@ def waits_are_told_by_their_kind():
 
 
 if __name__ == "__main__":
-    run(twins(CASES) + SILENT +
+    run(twins(CASES) + tests_of(SILENT) +
         [("waits_are_told_by_their_kind", waits_are_told_by_their_kind)])

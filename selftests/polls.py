@@ -5,8 +5,8 @@ descriptors that they are made for. A circle through them is one only if no
 descriptor can become ready.
 """
 
-from gltest import Case, run, silent
-from together import twins
+from gltest import Case, run
+from together import quiet, tests_of, twins
 
 CASES = [
     Case("two_that_poll_each_other",
@@ -46,11 +46,11 @@ CASES = [
 ]
 
 SILENT = [
-    silent("poll_with_a_signal_handler", ["p1: stream-a:0 handler !poll", "p2: stream-b:0 !poll"]),
-    silent("poll_of_nothing", ["p1: !poll", "p2: !epoll", "p3: !select"]),
-    silent("eventfd_of_ones_own", ["p1: !efd-read:0", "p2: efd:1 !epoll"]),
-    silent("pipe_to_a_thread_of_ones_own", ["t1: wend:0 !read:0", "t2: !sleep"], threads=True),
+    quiet("poll_with_a_signal_handler", ["p1: stream-a:0 handler !poll", "p2: stream-b:0 !poll"]),
+    quiet("poll_of_nothing", ["p1: !poll", "p2: !epoll", "p3: !select"]),
+    quiet("eventfd_of_ones_own", ["p1: !efd-read:0", "p2: efd:1 !epoll"]),
+    quiet("pipe_to_a_thread_of_ones_own", ["t1: wend:0 !read:0", "t2: !sleep"], threads=True),
 ]
 
 if __name__ == "__main__":
-    run(twins(CASES) + SILENT)
+    run(twins(CASES) + tests_of(SILENT))

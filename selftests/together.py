@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Cases that stand beside each other, and then their twins: one look for all of them.
+"""Cases that stand beside each other, and then their twins, or situations of both sorts:
+one look for all of them.
 
 What is found is each one's by its tasks: of a case exactly what it is to be, of a twin
 nothing, and nothing of anybody else's.
@@ -14,6 +15,9 @@ from gltest import (SLOW, TRIES, Failed, Report, Scenario, Skipped, brief, check
 
 # Tasks that one look is quick with where each takes it some tens of milliseconds.
 MOST_ACTORS = 16
+
+# As many, where each situation has two or so.
+MOST_SITUATIONS = 8
 
 
 def once(make):
@@ -38,35 +42,75 @@ def is_serious(finding):
     return finding["type"] != "long-wait"
 
 
-class Together:
-    """The situations of these cases, or of their twins: begun, and looked at, when the
-    first test asks; they are over then."""
+class Stage:
+    """Situations by their names, scenarios that have not begun, some of which are to be
+    found: begun, and looked at, when the first test asks; they are over then."""
 
-    def __init__(self, cases, twin):
-        self.cases, self.twin = cases, twin
-        self.scenario = {}
+    def __init__(self, scenarios, found):
+        self.scenario, self.found = scenarios, found
         self.report = None
-        self.words = ""
-        self.look_once = once(self.begin_and_look)
+        self.looked = once(self.run)
 
     def begin(self, stack):
-        for case in self.cases:
-            actors = case.twin if self.twin else case.actors
-            scenario = Scenario(actors, case.threads)
-            self.scenario[case.name] = stack.enter_context(scenario)
-        settle_tcp({tid for case in self.cases if not self.twin
-                    for tid in self.scenario[case.name].tids(case.members())},
-                   not self.twin and any(scenario.sends_tcp
-                                         for scenario in self.scenario.values()))
+        for scenario in self.scenario.values():
+            stack.enter_context(scenario)
+        settle_tcp({tid for name in self.found for tid in self.watched(name)},
+                   any(self.scenario[name].sends_tcp for name in self.found))
+
+    def watched(self, name):
+        """Who has to wait there."""
+        return self.scenario[name].tid.values()
 
     def look(self):
         for times in TRIES:
             self.report = Report(window=1.0 * SLOW * times)
-            if self.twin or all(map(self.findings_of, self.cases)):
+            if all(map(self.findings_of, self.found)):
                 break
-        if not self.twin:
-            self.words = in_words(lambda out: all(len(self.about(case, out)) == 1
-                                                  for case in self.cases))
+
+    def run(self):
+        """Once for all tests."""
+        with contextlib.ExitStack() as stack:
+            self.begin(stack)
+            self.look()
+
+    def claim_looked(self):
+        """Fails in every test if it fails."""
+        self.looked()
+        strangers = [finding for finding in filter(is_serious, self.report.findings)
+                     if not any(map(self.is_of(finding), self.scenario))]
+        claim(not strangers, f"of nobody here: {brief(strangers)}")
+
+    def is_of(self, finding):
+        tids = {task["tid"] for task in finding["tasks"]}
+        return lambda name: tids & set(self.scenario[name].tid.values())
+
+    def findings_of(self, name):
+        return [finding for finding in filter(is_serious, self.report.findings)
+                if self.is_of(finding)(name)]
+
+    def claim_silent(self, name):
+        self.claim_looked()
+        claim(not self.findings_of(name), brief(self.findings_of(name)))
+
+
+class Together(Stage):
+    """The situations of these cases, or of their twins; what is found is told in words, too."""
+
+    def __init__(self, cases, twin):
+        super().__init__({case.name: Scenario(case.twin if twin else case.actors, case.threads)
+                          for case in cases},
+                         [] if twin else [case.name for case in cases])
+        self.cases = {case.name: case for case in cases}
+        self.words = ""
+
+    def watched(self, name):
+        return self.scenario[name].tids(self.cases[name].members())
+
+    def look(self):
+        super().look()
+        if self.found:
+            self.words = in_words(lambda out: all(len(self.about(self.cases[name], out)) == 1
+                                                  for name in self.found))
 
     def about(self, case, words):
         """The findings in words that the case's first member is in."""
@@ -75,37 +119,13 @@ class Together:
         return [finding for finding in words.split("\n\n")
                 if re.search(rf"^  {re.escape(who)}\[{tid}\] +waits for ", finding, re.M)]
 
-    def begin_and_look(self):
-        with contextlib.ExitStack() as stack:
-            self.begin(stack)
-            self.look()
-
-    def looked(self):
-        """Fails in every test if it fails."""
-        self.look_once()
-        strangers = [finding for finding in filter(is_serious, self.report.findings)
-                     if not any(map(self.is_of(finding), self.cases))]
-        claim(not strangers, f"of nobody here: {brief(strangers)}")
-
-    def is_of(self, finding):
-        tids = {task["tid"] for task in finding["tasks"]}
-        return lambda case: tids & set(self.scenario[case.name].tid.values())
-
-    def findings_of(self, case):
-        return [finding for finding in filter(is_serious, self.report.findings)
-                if self.is_of(finding)(case)]
-
     def claim_found(self, case):
-        self.looked()
+        self.claim_looked()
         scenario = self.scenario[case.name]
-        check_found(case, scenario, self.findings_of(case), self.report)
+        check_found(case, scenario, self.findings_of(case.name), self.report)
         about = self.about(case, self.words)
         claim(len(about) == 1, f"{case.name} is not told once in words: {self.words}")
         check_words(case, scenario, about[0])
-
-    def claim_silent(self, case):
-        self.looked()
-        claim(not self.findings_of(case), brief(self.findings_of(case)))
 
 
 def groups(cases):
@@ -131,6 +151,55 @@ def twins(cases):
             (name, test), twin = positive(case), silent(f"{case.name}_twin", case.twin, case.threads)
             if len(group) > 1:
                 test = functools.partial(found.claim_found, case)
-                twin = twin[0], functools.partial(silent_ones.claim_silent, case)
+                twin = twin[0], functools.partial(silent_ones.claim_silent, case.name)
             tests[case.name] = [(name, test), twin]
     return [test for case in cases for test in tests[case.name]]
+
+
+class Situation:
+    """One, and what is to be found of it: nothing, if type is None. It is looked at
+    together with others, unless it is to be alone: what it hides, or sends, or moves would
+    make others less sure."""
+
+    def __init__(self, name, scenario, type, verdict, alone):
+        self.name, self.scenario = name, scenario
+        self.type, self.verdict, self.alone = type, verdict, alone
+        self.stage = None
+        self.test_name = f"{name}_is_{verdict}_{type}" if type else f"{name}_is_silent"
+
+    def test(self):
+        """One finding, about exactly the situation's own tasks; or none."""
+        if not self.type:
+            return self.stage.claim_silent(self.name)
+        self.stage.claim_looked()
+        findings = [finding for finding in self.stage.report.findings
+                    if self.stage.is_of(finding)(self.name)]
+        claim([(f["type"], f["verdict"]) for f in findings] == [(self.type, self.verdict)],
+              f"{brief(findings)}; unseen: {self.stage.report.json['unseen']}")
+        members = {task["tid"] for task in findings[0]["tasks"]}
+        claim(members == set(self.scenario.tid.values()), brief(findings))
+
+
+def quiet(name, actors, threads=False):
+    """As gltest's silent, and beside others."""
+    return Situation(name, Scenario(actors, threads), None, None, False)
+
+
+def tests_of(table):
+    """Its rows are situations and tests. In each group some are found and confirmed: what is
+    silent or less sure beside them is so by its own nature, and not by theirs.
+    """
+    groups = [[]]
+    for situation in (row for row in table if isinstance(row, Situation)):
+        if situation.alone:
+            groups.insert(0, [situation])
+            continue
+        if len(groups[-1]) == MOST_SITUATIONS:
+            groups.append([])
+        groups[-1].append(situation)
+    for group in groups:
+        stage = Stage({situation.name: situation.scenario for situation in group},
+                      [situation.name for situation in group if situation.type])
+        for situation in group:
+            situation.stage = stage
+    return [(row.test_name, row.test) if isinstance(row, Situation) else row for row in table]
