@@ -9,9 +9,10 @@ import os
 import subprocess
 import sys
 
-from gltest import (HERE, READY_SECS, Scenario, Skipped, claim, gridlock, need_module, read_line,
+from gltest import (HERE, READY_SECS, Scenario, Skipped, claim, need_module, read_line,
                     run, wait_until, wchan)
 from puppets import Puppets, read_file, switches, write_file
+from together import once
 from watch import Watch
 
 FACTS = os.path.join(HERE, "scenario", "census_facts")
@@ -47,10 +48,21 @@ def without_times(what):
     return [without_times(value) for value in what] if isinstance(what, list) else what
 
 
-def check(source, *args):
-    """A report, by that source of what is known of threads."""
-    env = {**os.environ, "GRIDLOCK_THREADS": source}
-    return json.loads(gridlock("check", "--json", *args, env=env)[1])
+def checks(*ways):
+    """Reports of checks beside each other, each for so long, and by that source of what is
+    known of threads; None leaves it to the check.
+    """
+    processes = [subprocess.Popen(
+        ["gridlock", "check", "--json", "--for", str(secs)], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **({"GRIDLOCK_THREADS": source} if source else {})})
+        for secs, source in ways]
+    try:
+        return [json.loads(process.communicate(timeout=READY_SECS)[0]) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
 
 
 class Crowd:
@@ -137,35 +149,46 @@ def facts_are_those_of_proc():
         claim(kept > 100, f"few of the threads slept: {kept}")
 
 
-def reports_are_the_same():
+@once
+def of_few():
+    """What is said of few threads: by each source, and by the one that is chosen."""
     with Scenario(STUCK, threads=True) as scenario:
-        told = {source: check(source, "--for", LONG) for source in ("proc", "bpf")}
-        claim(not told["proc"]["cost"]["bpf_looks"], f"by /proc: {told['proc']['cost']}")
-        cost = told["bpf"]["cost"]
-        claim(cost["bpf_looks"] and 0 < cost["threads_kept"] < cost["threads_told"],
-              f"by BPF: {cost}")
-        same = [without_times(report["findings"]) for report in told.values()]
-        claim(same[0] == same[1], f"by /proc {same[0]}, by BPF {same[1]}")
-        claim({task["tid"] for task in same[0][0]["tasks"]} == scenario.tids("p1 p2"), f"{same[0]}")
+        told = checks((LONG, "proc"), (LONG, "bpf"), (LONG, None))
+        return *told, scenario.tids("p1 p2")
+
+
+@once
+def of_crowd():
+    """In a long window and in one that is not."""
+    with Crowd(600):
+        return checks((LONG, None), (LONG - 1, None))
+
+
+def reports_are_the_same():
+    by_proc, by_bpf, _, stuck = of_few()
+    claim(not by_proc["cost"]["bpf_looks"], f"by /proc: {by_proc['cost']}")
+    cost = by_bpf["cost"]
+    claim(cost["bpf_looks"] and 0 < cost["threads_kept"] < cost["threads_told"],
+          f"by BPF: {cost}")
+    same = [without_times(report["findings"]) for report in (by_proc, by_bpf)]
+    claim(same[0] == same[1], f"by /proc {same[0]}, by BPF {same[1]}")
+    claim({task["tid"] for task in same[0][0]["tasks"]} == stuck, f"{same[0]}")
 
 
 def crowd_is_kept():
     """A machine with many threads needs no telling."""
-    with Crowd(600):
-        report = json.loads(gridlock("check", "--json", "--for", LONG)[1])
-    cost = report["cost"]
+    cost = of_crowd()[0]["cost"]
     claim(cost["bpf_looks"] == cost["looks"] - 1, f"not all looks but the first: {cost}")
     claim(cost["looks"] < 3 or cost["threads_kept"] >= 600 * (cost["looks"] - 2), f"{cost}")
 
 
 def few_are_read_by_proc():
-    cost = json.loads(gridlock("check", "--json", "--for", LONG)[1])["cost"]
+    cost = of_few()[2]["cost"]
     claim(not cost["bpf_looks"], f"with few threads it does not pay: {cost}")
 
 
 def crowd_is_read_by_proc_in_a_short_window():
-    with Crowd(600):
-        cost = json.loads(gridlock("check", "--json", "--for", LONG - 1)[1])["cost"]
+    cost = of_crowd()[1]["cost"]
     claim(not cost["bpf_looks"], f"for some looks it does not pay: {cost}")
 
 
