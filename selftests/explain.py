@@ -9,6 +9,7 @@ import tempfile
 
 from gltest import (SCENARIO, Report, Scenario, brief, claim, gridlock, read_line, run,
                     wait_until, wchan)
+from together import once
 
 ABBA = ["p1: shm:0 sync !shm:1", "p2: shm:1 sync !shm:0"]
 
@@ -22,21 +23,25 @@ def one_deadlock(report):
     return report.findings[0]["tasks"]
 
 
-def members_tell_what_they_are():
+@once
+def of_shared_mutexes():
     with Scenario(ABBA):
-        for task in one_deadlock(Report()):
-            claim(task["cmdline"].startswith(SCENARIO), f"cmdline is {task['cmdline']}")
-            claim(task["cgroup"].startswith("/"), f"cgroup is {task['cgroup']}")
-            own = os.stat("/proc/self/ns/pid").st_ino
-            claim(task["pid_ns"] == own, f"pid_ns is {task['pid_ns']}, not {own}")
-            claim(task["ns_tid"] == task["tid"], f"ns_tid is {task['ns_tid']}")
+        return Report()
+
+
+def members_tell_what_they_are():
+    for task in one_deadlock(of_shared_mutexes()):
+        claim(task["cmdline"].startswith(SCENARIO), f"cmdline is {task['cmdline']}")
+        claim(task["cgroup"].startswith("/"), f"cgroup is {task['cgroup']}")
+        own = os.stat("/proc/self/ns/pid").st_ino
+        claim(task["pid_ns"] == own, f"pid_ns is {task['pid_ns']}, not {own}")
+        claim(task["ns_tid"] == task["tid"], f"ns_tid is {task['ns_tid']}")
 
 
 def kernel_stack_ends_where_the_wait_is():
-    with Scenario(ABBA):
-        for task in one_deadlock(Report()):
-            claim(any(re.match(r"futex_\w+\+0x", f) for f in task["kernel_stack"]),
-                  f"no futex in {task['kernel_stack']}")
+    for task in one_deadlock(of_shared_mutexes()):
+        claim(any(re.match(r"futex_\w+\+0x", f) for f in task["kernel_stack"]),
+              f"no futex in {task['kernel_stack']}")
 
 
 def claim_waits_in_lock(task):
@@ -49,10 +54,9 @@ def claim_waits_in_lock(task):
 
 
 def user_stack_tells_who_called_the_lock():
-    with Scenario(ABBA):
-        for task in one_deadlock(Report()):
-            claim_waits_in_lock(task)
-            claim("main" in functions(task), f"no main in {functions(task)}")
+    for task in one_deadlock(of_shared_mutexes()):
+        claim_waits_in_lock(task)
+        claim("main" in functions(task), f"no main in {functions(task)}")
 
 
 def user_stack_of_a_thread_is_its_own():
@@ -91,10 +95,10 @@ def end_of_a_file_lock_holder_is_a_way_out():
 
 
 def end_of_a_shared_mutex_owner_is_none():
+    report = of_shared_mutexes()
+    one_deadlock(report)
+    claim(report.findings[0]["way_out"] is None, f"{report.findings[0]['way_out']}")
     with Scenario(ABBA):
-        report = Report()
-        one_deadlock(report)
-        claim(report.findings[0]["way_out"] is None, f"{report.findings[0]['way_out']}")
         _, text, _ = gridlock("check", "--for", "0.5")
         claim(re.search(r"^  way out +none", text, re.M), text)
 
