@@ -16,6 +16,7 @@ from counters import reload
 from filelocks import File
 from gltest import Report, claim, gridlock, need_module, run, wait_until, wchan
 from takers import F_OFD_SETLK, TAKE, Child, children, holds, taker
+from together import once
 
 # What the reader prints is rounded.
 ROUNDED_SECS = 0.001
@@ -67,6 +68,9 @@ FREE_BYTE = 9
 
 # Far more than the 1.5 s and 20 attempts that make one.
 LOOK_SECS = 6
+
+# As often each has to be refused.
+LEAST_ATTEMPTS = 20
 
 
 def let_go(fd, kind):
@@ -147,12 +151,12 @@ class Ring:
         return {member.pid for member in self.members}
 
 
-def livelocks_of(rings):
-    """What a check says of rings that go on all the while."""
+def livelocks_of(*groups):
+    """What a check says of groups that go on all the while, each in rounds of its own."""
     over = threading.Event()
     failed = []
 
-    def drive():
+    def drive(rings):
         try:
             while not over.is_set():
                 for ring in rings:
@@ -160,13 +164,15 @@ def livelocks_of(rings):
         except BaseException as error:  # pylint: disable=broad-except
             failed.append(error)
 
-    thread = threading.Thread(target=drive)
-    thread.start()
+    threads = [threading.Thread(target=drive, args=(rings,)) for rings in groups]
+    for thread in threads:
+        thread.start()
     try:
         report = Report(window=LOOK_SECS)
     finally:
         over.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
     claim(not failed, f"a ring stops: {failed}")
     return report.of_type("livelock")
 
@@ -174,8 +180,9 @@ def livelocks_of(rings):
 def claim_livelock(finding, ring):
     claim(finding["verdict"] == "likely", f"the verdict is {finding['verdict']}")
     for task in finding["tasks"]:
-        claim(20 <= task["attempts"] == task["failures"] <= ring.rounds and not task["successes"],
+        claim(LEAST_ATTEMPTS <= task["attempts"] == task["failures"] <= ring.rounds,
               f"{task} in {ring.rounds} rounds")
+        claim(not task["successes"], f"{task}")
         i = [member.pid for member in ring.members].index(task["tid"])
         following = ring.members[(i + 1) % len(ring.members)].pid
         claim(task["refused_by"] == str(following), f"{task}: not refused by {following}")
@@ -192,31 +199,12 @@ def rings_of_refusals_are_livelock():
             claim_livelock(of_it[0], ring)
 
 
-def rings_that_give_way_are_silent():
-    """One of them gets what it asks for now and then: in each tenth round."""
-    with contextlib.ExitStack() as stack:
-        rings = [Ring(stack, "flock", 2, gives_way=10), Ring(stack, "posix", 3, gives_way=10),
-                 Ring(stack, "ofd", 2, gives_way=10)]
-        found = livelocks_of(rings)
-        tids = set().union(*(ring.tids() for ring in rings))
-        said = [f for f in found if {task["tid"] for task in f["tasks"]} & tids]
-        claim(not said, f"it says {said}")
-
-
-def lone_one_that_asks_is_silent():
-    with contextlib.ExitStack() as stack:
-        ring = Ring(stack, "flock", 2, asks=1)
-        said = [f for f in livelocks_of([ring])
-                if {task["tid"] for task in f["tasks"]} & ring.tids()]
-        claim(not said, f"it says {said}")
-
-
 class Bystanders:
     """Each is refused what a third has, and takes other bytes of the other's file."""
 
     def __init__(self, stack):
         files = [stack.enter_context(File()) for _ in range(2)]
-        self.members = []
+        self.members, self.rounds = [], 0
         for file in files:
             holder = holds("posix")(file.path)
             stack.callback(holder.end)
@@ -242,6 +230,7 @@ class Bystanders:
         return function
 
     def round(self):
+        self.rounds += 1
         for member in self.members:
             Ring.tell([member], "refused")
 
@@ -249,12 +238,38 @@ class Bystanders:
         return {member.pid for member in self.members}
 
 
-def refused_by_a_third_is_silent():
+def said_of(*groups):
+    """Of each group; had they got nothing all the while, there would be enough to be told."""
+    found = livelocks_of(*groups)
+    rounds = [ring.rounds for rings in groups for ring in rings]
+    claim(min(rounds) >= LEAST_ATTEMPTS, f"too few to be told of anyhow: {rounds} rounds")
+    return [[f for f in found if {task["tid"] for task in f["tasks"]} &
+             set().union(*(ring.tids() for ring in rings))] for rings in groups]
+
+
+def rings_that_give_way_are_silent():
+    """One of them gets what it asks for now and then: in each tenth round."""
     with contextlib.ExitStack() as stack:
-        both = Bystanders(stack)
-        said = [f for f in livelocks_of([both])
-                if {task["tid"] for task in f["tasks"]} & both.tids()]
-        claim(not said, f"it says {said}")
+        said = said_of([Ring(stack, kind, number, gives_way=10)
+                        for kind, number in (("flock", 2), ("posix", 3), ("ofd", 2))])
+        claim(said == [[]], f"it says {said}")
+
+
+@once
+def refused_by_none_of_their_own():
+    """One that asks alone, and two that are refused by a third."""
+    with contextlib.ExitStack() as stack:
+        return said_of([Ring(stack, "flock", 2, asks=1)], [Bystanders(stack)])
+
+
+def lone_one_that_asks_is_silent():
+    said = refused_by_none_of_their_own()[0]
+    claim(not said, f"it says {said}")
+
+
+def refused_by_a_third_is_silent():
+    said = refused_by_none_of_their_own()[1]
+    claim(not said, f"it says {said}")
 
 
 TESTS = [(f"{reader_tells_since_when.__name__}_{kind}",
