@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""What only time tells: who gets no CPU, who waits for a less urgent one, who is
-never served, who takes locks in opposite orders. Each with a twin that differs
-in one number or order, of which nothing is said.
+"""What only time tells: who gets no CPU, who waits for a less urgent one, who gives up
+over and over, who takes locks in opposite orders. Each with a twin that differs in one
+number or order, of which nothing is said: both are there in one window, with locks of
+their own, wherever the one does not change the other.
 """
 
-import os
-import signal
-
-from gltest import RT, Report, claim, need_both, run, wait_until
-from puppets import Look, Puppets, stat, switches
+from gltest import RT, Report, claim, need_both, run
+from puppets import Look, Puppets
+from together import once
 
 # Looks come four times a second, on an emulated machine sometimes more rarely.
 SECS = 4
@@ -52,186 +51,128 @@ def expect(told, want):
     claim(told == want, f"it says {told}, not {want}")
 
 
+def told_of(told, *names):
+    """Those findings that any of these is a member of."""
+    return [finding for finding in told if set(names) & set(finding[1].split())]
+
+
 # --- cpu-starvation ---
 
-def cpu_starvation(victim_prio, want):
-    with Puppets("hog", "victim") as p:
-        for name, prio in (("hog", 2), ("victim", victim_prio)):
+@once
+def hogged():
+    """Two that share a CPU by turns, and one that is less urgent than both."""
+    with Puppets("hog", "equal", "victim") as p:
+        for name, prio in (("hog", 2), ("equal", 2), ("victim", 1)):
             p[name].do("cpu 0", f"policy rr {prio}")
-        p["victim"].begin_spin()
-        p["hog"].begin_spin()
-        told, _ = findings_about(p, "cpu-starvation", secs=12)
-        expect(told, want)
-
-
-STARVED = [("cpu-starvation", "victim", {"by": "hog"})]
+        for name in ("victim", "equal", "hog"):
+            p[name].begin_spin()
+        return findings_about(p, "cpu-starvation", secs=12)[0]
 
 
 def runnable_below_a_hog_is_cpu_starvation():
-    cpu_starvation(1, STARVED)
+    told = told_of(hogged(), "victim")
+    claim([finding[:2] for finding in told] == [("cpu-starvation", "victim")], f"it says {told}")
+    by = set(told[0][2]["by"].replace("?", "").split())
+    claim(by and by <= {"hog", "equal"}, f"by {by}")
 
 
 def runnable_beside_a_hog_is_silent():
-    cpu_starvation(2, [])
+    expect(told_of(hogged(), "hog", "equal"), [])
 
 
 # --- priority-inversion ---
 
-def inversion(want, lock="shm", owner="rr 1", hog="rr 10", waiter="rr 20"):
-    """The owner has CPU 0 until the hog comes; the waiter has the other one."""
-    with Puppets("owner", "hog", "waiter") as p:
-        p["owner"].do("cpu 0", f"policy {owner}", f"lock {lock} 0")
+class Pair:
+    """Owner and waiter of one lock; is it the hog that the waiter waits for?"""
+
+    def __init__(self, inverted, lock, owner="rr 1", waiter="rr 20"):
+        self.inverted, self.lock = inverted, lock
+        self.policy = {"owner": owner, "waiter": waiter}
+
+    def name(self, role):
+        return f"{role}-{self.lock.replace(' ', '')}"
+
+    def finding(self):
+        return ("priority-inversion", self.name("waiter"),
+                {"owner": self.name("owner"), "middle": "hog"})
+
+
+def inversions(hog, pairs):
+    """Owners have CPU 0 until the hog comes; waiters have the other one."""
+    with Puppets("hog", *(pair.name(role) for pair in pairs for role in pair.policy)) as p:
         p["hog"].do("cpu 0", f"policy {hog}")
-        p["waiter"].do("cpu 1", f"policy {waiter}")
-        p["owner"].begin_spin()
-        p["waiter"].begin_wait(f"lock {lock} 0")
+        for pair in pairs:
+            p[pair.name("owner")].do("cpu 0", f"policy {pair.policy['owner']}",
+                                     f"lock {pair.lock}")
+            p[pair.name("waiter")].do("cpu 1", f"policy {pair.policy['waiter']}")
+        for pair in pairs:
+            p[pair.name("owner")].begin_spin()
+            p[pair.name("waiter")].begin_wait(f"lock {pair.lock}")
         p["hog"].begin_spin()
         told, _ = findings_about(p, "priority-inversion")
-        if want and not told:
-            # It takes looks enough in which the owner did not run: look for longer.
+        if len(told) < sum(pair.inverted for pair in pairs):
+            # It takes looks enough in which the owners did not run: look for longer.
             told, _ = findings_about(p, "priority-inversion", secs=3 * SECS)
-        expect(told, want)
+        of_pairs = {pair.lock: told_of(told, pair.name("waiter")) for pair in pairs}
+        claim(sum(map(len, of_pairs.values())) == len(told), f"of others it says {told}")
+        return of_pairs
 
 
-INVERTED = [("priority-inversion", "waiter", {"owner": "owner", "middle": "hog"})]
+MUTEX = Pair(not RT, "mutex 0")
+
+# By real-time priorities; who is lent one would keep the hog off all the others.
+BY_PRIORITY = [Pair(True, "shm 0"), Pair(False, "shm 1", waiter="rr 9")] + [MUTEX] * (not RT)
+LENT = [Pair(False, "pi 0"), Pair(False, "rtmutex 0")] + [MUTEX] * RT
+BY_NICE_LEVEL = [Pair(True, "shm 0", "other 19", "other -20"),
+                 Pair(False, "shm 1", "other 19", "other 19")]
+
+
+@once
+def by_priority():
+    return inversions("rr 10", BY_PRIORITY)
+
+
+@once
+def lent():
+    """One after the other: who is lent a priority keeps the hog off the next one, too."""
+    return {lock: told for pair in LENT for lock, told in inversions("rr 10", [pair]).items()}
+
+
+@once
+def by_nice_level():
+    return inversions("other -19", BY_NICE_LEVEL)
 
 
 def owner_kept_off_by_a_third_is_priority_inversion():
-    inversion(INVERTED)
+    expect(by_priority()["shm 0"], [BY_PRIORITY[0].finding()])
 
 
 def owner_kept_off_by_a_more_urgent_one_is_silent():
-    inversion([], waiter="rr 9")
+    expect(by_priority()["shm 1"], [])
 
 
 def owner_of_a_pi_mutex_is_lent_the_priority():
-    inversion([], lock="pi")
+    expect(lent()["pi 0"], [])
 
 
 def owner_by_nice_levels_is_priority_inversion():
-    inversion(INVERTED, owner="other 19", hog="other -19", waiter="other -20")
+    expect(by_nice_level()["shm 0"], [BY_NICE_LEVEL[0].finding()])
 
 
 def waiter_as_nice_as_the_owner_is_silent():
-    inversion([], owner="other 19", hog="other -19", waiter="other 19")
+    expect(by_nice_level()["shm 1"], [])
 
 
 def owner_of_a_kernel_mutex_is_priority_inversion():
     """But on PREEMPT_RT, where mutexes lend priorities."""
-    inversion([] if RT else INVERTED, lock="mutex")
+    if RT:
+        expect(lent()["mutex 0"], [])
+    else:
+        expect(by_priority()["mutex 0"], [MUTEX.finding()])
 
 
 def owner_of_a_kernel_rtmutex_is_lent_the_priority():
-    inversion([], lock="rtmutex")
-
-
-# --- starvation ---
-
-def rtmutex_queue(policy, want):
-    """Two that take turns; a third one asks, too, behind them or among them."""
-    with Puppets("a", "b", "polite") as p:
-        p["polite"].do("policy other 0")
-        for name in "ab":
-            p[name].do(f"policy {policy}")
-        for name in ("a", "b", "polite"):
-            p[name].begin("churn rtmutex 0 10")
-        _, report = findings_about(p, "starvation")
-        # Looks may come in step with the turns, and see but one of the two.
-        told = [(kind, who, {"by": "a b"} if roles.get("by") in ("a", "b") else roles)
-                for kind, who, roles in about(p, report.findings, None)]
-        expect(told, want)
-        for finding in report.of_type("starvation"):
-            check_starvation(finding)
-
-
-def check_starvation(finding):
-    """No more than 100 turns a second, and a fair share by those who ask."""
-    claim(8 <= finding["overtaken"] <= 100 * SECS, f"overtaken {finding['overtaken']} times")
-    claim(finding["since_s"] >= 1, f"since {finding['since_s']} s")
-    claim(finding["share"] == 0 and 0.33 <= finding["fair_share"] <= 0.5,
-          f"share {finding['share']} of {finding['fair_share']}")
-    claim(0.33 <= finding["jain_index"] < 0.7, f"Jain's index {finding['jain_index']}")
-
-
-RT_STARVED = [("starvation", "polite", {"by": "a b"})]
-
-
-def waiter_below_two_urgent_ones_is_starvation():
-    rtmutex_queue("rr 5", RT_STARVED)
-
-
-def waiter_among_equals_is_silent():
-    rtmutex_queue("other 0", [])
-
-
-# --- starvation of one who waits for a futex again and again ---
-
-def futex_episode(want, act, secs=12):
-    """One with a lock, and one who asks for it only when the module counts on."""
-    with Puppets("greedy", "polite") as p, Look(secs=secs) as look:
-        p["greedy"].do("cpu 0", "policy rr 50", "lock shm 0")
-        p["polite"].do("cpu 0")
-        look.looked()
-        p["polite"].begin_wait("lock shm 0")
-        act(p)
-        findings = look.findings()
-        expect(about(p, findings, None), want)
-        return findings
-
-
-def pass_over(p):
-    """Wake the polite one, and be back before it runs: they have one CPU."""
-    before = switches(p["polite"].tid)
-    p["greedy"].do("relock shm 0")
-    wait_until(lambda: switches(p["polite"].tid) > before and p["polite"].asleep(),
-               "the polite one looked in vain")
-
-
-def let_in(p):
-    p["greedy"].do("unlock shm 0")
-    p["polite"].answer()
-    p["greedy"].begin_wait("lock shm 0")
-    p["polite"].do("unlock shm 0")
-    p["greedy"].answer()
-    p["polite"].begin_wait("lock shm 0")
-
-
-def interrupt(p):
-    """Its wait ends and begins again, and nobody had the lock meanwhile."""
-    os.kill(p["polite"].tid, signal.SIGSTOP)
-    wait_until(lambda: stat(p["polite"].tid)[0] == "T", "the polite one is stopped")
-    os.kill(p["polite"].tid, signal.SIGCONT)
-    wait_until(p["polite"].asleep, "the polite one waits on")
-
-
-def times(number, act):
-    def do(p):
-        for _ in range(number):
-            act(p)
-    return do
-
-
-def woken_in_vain_eight_times_is_starvation():
-    findings = futex_episode([("starvation", "polite", {"by": "greedy"})], times(8, pass_over))
-    starved = [finding for finding in findings if finding["type"] == "starvation"][0]
-    claim(starved["overtaken"] == 8, f"overtaken {starved['overtaken']} times, not 8")
-    claim(starved["fair_share"] == 0.5 and starved["jain_index"] == 0.5, f"{starved}")
-
-
-def woken_in_vain_seven_times_is_silent():
-    futex_episode([], times(7, pass_over))
-
-
-def waiter_that_is_let_in_is_silent():
-    futex_episode([], times(9, let_in))
-
-
-def episode_is_over_when_it_is_let_in():
-    futex_episode([], lambda p: (times(5, pass_over)(p), let_in(p), times(5, pass_over)(p)))
-
-
-def interrupted_waiter_is_silent():
-    futex_episode([], times(9, interrupt))
+    expect(lent()["rtmutex 0"], [])
 
 
 # --- livelock ---
@@ -239,69 +180,99 @@ def interrupted_waiter_is_silent():
 # Long enough for three checks beside each other, on a machine that is busy, to look often.
 RETRY_SECS = 8
 
+# A lock of nobody.
+FREE = 6
 
-def retries(want, two_has=1, two_tries=True):
-    """Each has one, and tries for 30 ms to get the other one's, over and over."""
-    with Puppets("one", "two") as p:
-        p["one"].do("lock shm 0")
-        p["two"].do(f"lock shm {two_has}")
-        p["one"].begin("retry shm 1 30")
-        if two_tries:
-            p["two"].begin("retry shm 0 30")
+
+@once
+def retries():
+    """Each has one, and tries for 30 ms to get another's, over and over: two of each other;
+    of two the one what is free; and one of one that tries nothing."""
+    with Puppets("one", "two", "lucky", "unlucky", "lone", "still") as p:
+        for number, name in enumerate(("one", "two", "lucky", "unlucky", "lone", "still")):
+            p[name].do(f"lock shm {number}")
+        for name, number in (("one", 1), ("two", 0), ("lucky", FREE), ("unlucky", 2), ("lone", 5)):
+            p[name].begin(f"retry shm {number} 30")
         told, report = findings_about(p, "livelock", secs=RETRY_SECS)
-        expect(told, want)
-        return report
+        return told, report.of_type("livelock")
 
 
 def two_that_give_up_over_and_over_are_livelock():
-    report = retries([("livelock", "one two", {})])
-    finding = report.of_type("livelock")[0]
-    claim(finding["verdict"] == "likely", f"the verdict is {finding['verdict']}")
-    for task in finding["tasks"]:
-        claim(20 <= task["attempts"] == task["failures"] <= 320 and not task["successes"],
-              f"{task['comm']}: {task['attempts']} attempts, {task['successes']} successes")
+    told, findings = retries()
+    expect(told_of(told, "one", "two"), [("livelock", "one two", {})])
+    for finding in findings:
+        claim(finding["verdict"] == "likely", f"the verdict is {finding['verdict']}")
+        for task in finding["tasks"]:
+            claim(20 <= task["attempts"] == task["failures"] <= 320 and not task["successes"],
+                  f"{task['comm']}: {task['attempts']} attempts, {task['successes']} successes")
 
 
 def one_that_gets_it_is_silent():
-    retries([], two_has=2)
+    expect(told_of(retries()[0], "lucky", "unlucky"), [])
 
 
 def lone_one_that_gives_up_is_silent():
-    retries([], two_tries=False)
+    expect(told_of(retries()[0], "lone", "still"), [])
 
 
 # --- lock-inversion ---
 
-def orders(second_held, second_wanted, want):
-    """One after the other, each with somebody who shows that its lock is held."""
-    with Puppets("one", "two", "keeper", "shower") as p, Look(secs=12) as look:
-        p["one"].do("lock flock 0")
-        p["keeper"].do("lock flock 1")
-        p["one"].begin_wait("lock flock 1")
-        p["shower"].begin_wait("lock flock 0")
-        look.looked()
-        p["keeper"].do("unlock flock 1")
-        p["one"].answer()
-        p["one"].do("unlock flock 1", "unlock flock 0")
-        p["shower"].answer()
-        p["shower"].do("unlock flock 0")
-        p["two"].do(f"lock flock {second_held}")
-        p["keeper"].do(f"lock flock {second_wanted}")
-        p["two"].begin_wait(f"lock flock {second_wanted}")
-        p["shower"].begin_wait(f"lock flock {second_held}")
-        look.looked()
+PLAYERS = ("one", "two", "keeper", "shower")
+
+
+class Orders:
+    """Two take two locks, one after the other, each with somebody who shows that its lock
+    is held; the second one in the order that is given."""
+
+    def __init__(self, puppets, suffix, locks, second):
+        self.names = [f"{name}{suffix}" for name in PLAYERS]
+        self.one, self.two, self.keeper, self.shower = (puppets[name] for name in self.names)
+        self.locks, self.second = locks, second
+
+    def first_order(self):
+        held, wanted = self.locks
+        self.one.do(f"lock flock {held}")
+        self.keeper.do(f"lock flock {wanted}")
+        self.one.begin_wait(f"lock flock {wanted}")
+        self.shower.begin_wait(f"lock flock {held}")
+
+    def second_order(self):
+        held, wanted = self.locks
+        self.keeper.do(f"unlock flock {wanted}")
+        self.one.answer()
+        self.one.do(f"unlock flock {wanted}", f"unlock flock {held}")
+        self.shower.answer()
+        self.shower.do(f"unlock flock {held}")
+        held, wanted = self.second
+        self.two.do(f"lock flock {held}")
+        self.keeper.do(f"lock flock {wanted}")
+        self.two.begin_wait(f"lock flock {wanted}")
+        self.shower.begin_wait(f"lock flock {held}")
+
+
+@once
+def orders():
+    """What is said of opposite orders, and of the same one twice."""
+    names = [f"{name}{suffix}" for suffix in ("", "-s") for name in PLAYERS]
+    with Puppets(*names) as p, Look(secs=12) as look:
+        both = Orders(p, "", (0, 1), (1, 0)), Orders(p, "-s", (2, 3), (2, 3))
+        for act in (Orders.first_order, Orders.second_order):
+            for each in both:
+                act(each)
+            look.looked()
         findings = look.findings()
-        expect(about(p, findings, None), want)
         claim(all(finding["verdict"] == "possible" for finding in findings if
                   finding["type"] == "lock-inversion"), "the verdict is not possible")
+        told = about(p, findings, None)
+        return [told_of(told, *each.names) for each in both]
 
 
 def opposite_orders_are_lock_inversion():
-    orders(1, 0, [("lock-inversion", "one two", {})])
+    expect(orders()[0], [("lock-inversion", "one two", {})])
 
 
 def same_orders_are_silent():
-    orders(0, 1, [])
+    expect(orders()[1], [])
 
 
 # --- what looking costs ---
@@ -321,10 +292,6 @@ TESTS = [
     owner_by_nice_levels_is_priority_inversion, waiter_as_nice_as_the_owner_is_silent,
     owner_of_a_kernel_mutex_is_priority_inversion,
     owner_of_a_kernel_rtmutex_is_lent_the_priority,
-    waiter_below_two_urgent_ones_is_starvation, waiter_among_equals_is_silent,
-    woken_in_vain_eight_times_is_starvation, woken_in_vain_seven_times_is_silent,
-    waiter_that_is_let_in_is_silent, episode_is_over_when_it_is_let_in,
-    interrupted_waiter_is_silent,
     two_that_give_up_over_and_over_are_livelock, one_that_gets_it_is_silent,
     lone_one_that_gives_up_is_silent,
     opposite_orders_are_lock_inversion, same_orders_are_silent,
