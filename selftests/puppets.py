@@ -35,13 +35,16 @@ def switches(tid):
     return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt"))
 
 
-def pass_looks(pid, resting, what, times):
-    """Wait for a reader: from one rest between two looks to another one, so many times."""
+def pass_looks(times, *readers):
+    """Wait for all of them: from one rest between two looks to another one, so many times."""
     for _ in range(times):
-        wait_until(resting, f"{what} rests")
-        before = switches(pid)
-        wait_until(lambda before=before: switches(pid) > before and resting(),
-                   f"{what} looks again")
+        for reader in readers:
+            wait_until(reader.resting, "the reader rests")
+        before = [switches(reader.pid) for reader in readers]
+        for reader, number in zip(readers, before):
+            wait_until(lambda reader=reader, number=number:
+                       switches(reader.pid) > number and reader.resting(),
+                       "the reader looks again")
 
 
 class Puppet:
@@ -172,7 +175,7 @@ class Look(Beside):
 
     def looked(self, times=2):
         """All of a look; so many."""
-        pass_looks(self.process.pid, self.resting, "check", times)
+        pass_looks(times, self)
 
     def report(self):
         """What it says at its end."""

@@ -10,8 +10,10 @@ import time
 
 from gltest import RT, claim, need_both, run, same_everywhere, wait_until
 from counters import DEBUGFS, read_waits
-from overtaken import PASSED, Thief, Turns, gets_little, look_in_vain
+from overtaken import ON_FIRST
+from passers import PASSED, Thief, Turns, ask_always, claim_gets_little, look_in_vain
 from puppets import Puppets
+from together import once
 
 # Of a wait that has lasted so long turns are counted: 1 ms.
 LEAST_NS = 1000000
@@ -86,8 +88,8 @@ def turns_of_those_who_came_first_are_past_nobody():
 class Urgent(Turns):
     """Two more urgent ones have it in turn."""
 
-    def __init__(self, p, lock):
-        super().__init__(p, lock, "one", "two")
+    def __init__(self, p, lock, number):
+        super().__init__(p, lock, "one", "two", number)
 
     def pass_often(self, number):
         self.take(number)
@@ -101,7 +103,7 @@ class MutexThief(Thief):
 
     def pass_often(self, number):
         look_in_vain(self.p["polite"],
-                     lambda: self.p["one"].do(f"relock {self.lock} 0 {number}"))
+                     lambda: self.p["one"].do(f"relock {self.lock} {self.number} {number}"))
 
 
 def claim_shares(told):
@@ -116,13 +118,25 @@ def claim_shares(told):
     claim(had + PASSED >= told["overtaken"], f"past it were more turns than there were: {told}")
 
 
+@once
+def asked():
+    return ask_always({"mutex": Urgent if RT else MutexThief,
+                       **({"rtmutex": Urgent} if ON_FIRST else {})})
+
+
+def claim_told(lock):
+    told, seven = asked()[lock]
+    claim_gets_little(told, seven, "likely")
+    claim_shares(told)
+
+
 @same_everywhere
 def one_that_always_asks_for_an_rtmutex_and_gets_little_is_starvation():
-    claim_shares(gets_little(Urgent, "rtmutex", "likely"))
+    claim_told("rtmutex")
 
 
 def one_that_always_asks_for_a_mutex_and_gets_little_is_starvation():
-    claim_shares(gets_little(Urgent if RT else MutexThief, "mutex", "likely"))
+    claim_told("mutex")
 
 
 TESTS = [

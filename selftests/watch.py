@@ -44,6 +44,10 @@ class Watch(Beside):
         line, _, self.rest = self.rest.partition(b"\n")
         return line.decode()
 
+    def says_more(self):
+        """By now."""
+        return self.rest or select.select([self.process.stdout], [], [], 0)[0]
+
     def event(self):
         line = self.line()
         event = json.loads(line)
@@ -62,8 +66,8 @@ class Watch(Beside):
 
     def silent_rounds(self, number=3):
         """It looks so often, and nothing is said."""
-        pass_looks(self.process.pid, self.resting, "watch", number)
-        says = self.rest or select.select([self.process.stdout], [], [], 0)[0]
+        pass_looks(number, self)
+        says = self.says_more()
         claim(not says, f"watch says something, and nothing is new: {self.line() if says else ''}")
 
     def stop(self, sig, status):
