@@ -9,9 +9,10 @@ import os
 import subprocess
 
 from gltest import HERE, READY_SECS, claim, need_module, read_line, run
-from lens import (HALLWAY, HALLWAY_MUSL, LONGER, SECS, Hallway, claim_refused_by_each_other,
-                  look_at_all, need_musl)
+from lens import (GETS_SOME, HALLWAY, HALLWAY_MUSL, LONGER, SECS, TRIES_ALL, Halls, Hallway,
+                  claim_no, claim_refused_by_each_other, need_musl, tried_for)
 from puppets import Look
+from together import once
 
 LEAVER = os.path.join(HERE, "scenario", "leaver")
 HALLWAY_CANCEL = HALLWAY + "_cancel"
@@ -19,105 +20,118 @@ HALLWAY_CANCEL = HALLWAY + "_cancel"
 LEAVERS = 20
 
 
+# --- one look at several halls in a program ---
+
+# Over the wait it is kept: it is held when the mutex is taken again. Its twin is taken later.
+KEPT, LEFT = ("kept",), ("left",)
+
+# Opposite orders; and one order, behind a gate, and such as are posted by who did not take
+# them.
+SEMS_OPPOSITE = ("-s", "opposite")
+SEMS_OF_NO_ORDER = [("-s", "same"), ("-s", "gated"), ("-x", "opposite")]
+
+# One that is had now and then, and one that is posted by who has not taken it, so that
+# nobody is known to have it.
+SEMS_TRY_ALL = ("-s", *TRIES_ALL)
+SEMS_NOT_REFUSED = [("-s", *GETS_SOME), ("-x", *TRIES_ALL)]
+
+# Where each wait is ended by a signal before its time, nobody is refused.
+SEMS_WAIT_IN_VAIN, SEMS_INTERRUPTED = ("-t", *TRIES_ALL), ("-i", *TRIES_ALL)
+
+
+@once
+def orders():
+    return Halls([KEPT, LEFT, SEMS_OPPOSITE, *SEMS_OF_NO_ORDER], 1)
+
+
+@once
+def orders_of_musl():
+    need_musl()
+    return Halls([KEPT, LEFT, SEMS_OPPOSITE, *SEMS_OF_NO_ORDER], 1, HALLWAY_MUSL)
+
+
+@once
+def of_one_that_cancels():
+    return tried_for([TRIES_ALL], [SEMS_TRY_ALL, KEPT, LEFT], HALLWAY_CANCEL)
+
+
 # --- conditions ---
 
-def lock_that_is_kept(program):
-    """Over the wait: it is held when the mutex is taken again. Its twin is taken later."""
-    tids, told = look_at_all([("kept",), ("left",)], "lock-inversion", secs=1, program=program)
-    claim(len(told[0]) == 1, f"it says {told[0]}")
-    claim(not told[1], f"of one that is taken later it says {told[1]}")
-    order, opposite = sorted((told[0][0]["order"], told[0][0]["opposite"]),
-                             key=lambda line: line.startswith(f"{tids[0][1]}:"))
-    claim(order.startswith(f"{tids[0][0]}: ") and opposite.startswith(f"{tids[0][1]}: "),
+def lock_that_is_kept(halls):
+    told, (one, two) = halls.of(KEPT, "lock-inversion"), halls.tids[KEPT]
+    claim(len(told) == 1, f"it says {told}")
+    claim_no("lock-inversion", halls, LEFT)
+    order, opposite = sorted((told[0]["order"], told[0]["opposite"]),
+                             key=lambda line: line.startswith(f"{two}:"))
+    claim(order.startswith(f"{one}: ") and opposite.startswith(f"{two}: "),
           f"{order}; {opposite}")
     return order
 
 
 def lock_kept_over_a_wait_is_lock_inversion():
-    order = lock_that_is_kept(HALLWAY)
+    order = lock_that_is_kept(orders())
     claim(order.count("(at hallway+0x") == 2, f"the calls are not told: {order}")
 
 
 def lock_kept_in_a_program_that_cancels_threads_is_lock_inversion():
-    lock_that_is_kept(HALLWAY_CANCEL)
+    lock_that_is_kept(of_one_that_cancels())
 
 
 def lock_kept_in_a_program_with_its_library_inside_is_lock_inversion():
-    lock_that_is_kept(HALLWAY + "_static")
+    lock_that_is_kept(Halls([KEPT, LEFT], 1, HALLWAY + "_static"))
 
 
 def lock_kept_over_a_wait_of_musl_is_lock_inversion():
-    need_musl()
-    lock_that_is_kept(HALLWAY_MUSL)
+    lock_that_is_kept(orders_of_musl())
 
 
 # --- semaphores ---
 
-def tries_for_semaphores(program):
-    """Its twins: one that is had now and then, and one that is posted by who has not
-    taken it, so that nobody is known to have it.
-    """
-    ways = [("-s", "tries", 0), ("-s", "tries", 16), ("-x", "tries", 0)]
-    for times in LONGER:
-        tids, told = look_at_all(ways, "livelock", SECS * times, program)
-        if told[0] or told[1] or told[2]:
-            break
-    claim_refused_by_each_other(tids[0], told[0])
-    claim(not told[1], f"of one that is had now and then it says {told[1]}")
-    claim(not told[2], f"of one that others post it says {told[2]}")
+def semaphores_are_tried_for(program):
+    halls = tried_for([SEMS_TRY_ALL], SEMS_NOT_REFUSED, program)
+    claim_refused_by_each_other(halls, SEMS_TRY_ALL)
+    for way in SEMS_NOT_REFUSED:
+        claim_no("livelock", halls, way)
 
 
 def semaphores_waited_for_in_vain_are_livelock():
-    """Its twin: where each wait is ended by a signal before its time, nobody is refused."""
-    for times in LONGER:
-        tids, told = look_at_all([("-t", "tries", 0), ("-i", "tries", 0)], "livelock",
-                                 SECS * times)
-        if told[0] or told[1]:
-            break
-    claim_refused_by_each_other(tids[0], told[0])
-    claim(not told[1], f"of one that signals interrupt it says {told[1]}")
+    halls = tried_for([SEMS_WAIT_IN_VAIN], [SEMS_INTERRUPTED])
+    claim_refused_by_each_other(halls, SEMS_WAIT_IN_VAIN)
+    claim_no("livelock", halls, SEMS_INTERRUPTED)
 
 
-def orders_of_semaphores(program):
-    """Its twins: one order, behind a gate, and such as are posted by who did not take them."""
-    ways = [("-s", "opposite"), ("-s", "same"), ("-s", "gated"), ("-x", "opposite")]
-    tids, told = look_at_all(ways, "lock-inversion", secs=1, program=program)
-    claim([finding["verdict"] for finding in told[0]] == ["possible"], f"it says {told[0]}")
-    order, opposite = told[0][0]["order"], told[0][0]["opposite"]
+def semaphores_are_ordered(halls):
+    told = halls.of(SEMS_OPPOSITE, "lock-inversion")
+    claim([finding["verdict"] for finding in told] == ["possible"], f"it says {told}")
+    order, opposite = told[0]["order"], told[0]["opposite"]
     claim(order.count(" semaphore 0x") == opposite.count(" semaphore 0x") == 2,
           f"{order}; {opposite}")
-    claim({line.split(":")[0] for line in (order, opposite)} == set(map(str, tids[0])),
-          f"{order}; {opposite}")
-    for way, findings in zip(ways[1:], told[1:]):
-        claim(not findings, f"of {way} it says {findings}")
+    claim({line.split(":")[0] for line in (order, opposite)} ==
+          set(map(str, halls.tids[SEMS_OPPOSITE])), f"{order}; {opposite}")
+    for way in SEMS_OF_NO_ORDER:
+        claim_no("lock-inversion", halls, way)
 
 
 def semaphores_in_opposite_orders_are_lock_inversion():
-    orders_of_semaphores(HALLWAY)
+    semaphores_are_ordered(orders())
 
 
 def semaphores_of_musl_in_opposite_orders_are_lock_inversion():
-    need_musl()
-    orders_of_semaphores(HALLWAY_MUSL)
+    semaphores_are_ordered(orders_of_musl())
 
 
 def semaphores_tried_for_are_livelock():
-    tries_for_semaphores(HALLWAY)
+    semaphores_are_tried_for(HALLWAY)
 
 
 def semaphores_of_musl_tried_for_are_livelock():
     need_musl()
-    tries_for_semaphores(HALLWAY_MUSL)
+    semaphores_are_tried_for(HALLWAY_MUSL)
 
 
 def semaphores_of_a_program_that_cancels_threads_are_not_seen():
-    for times in LONGER:
-        tids, told = look_at_all([("tries", 0), ("-s", "tries", 0)], "livelock", SECS * times,
-                                 HALLWAY_CANCEL)
-        if told[0] or told[1]:
-            break
-    claim_refused_by_each_other(tids[0], told[0])
-    claim(not told[1], f"of semaphores it says {told[1]}")
+    claim_refused_by_each_other(of_one_that_cancels(), TRIES_ALL)
+    claim_no("livelock", of_one_that_cancels(), SEMS_TRY_ALL)
 
 
 # --- threads that are cancelled ---

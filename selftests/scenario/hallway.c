@@ -46,7 +46,7 @@ enum place { FIRST, OTHER, GATE, NR_PLACES };
 #define NR_OWN		8
 #define MOMENT_NS	2000000
 #define LONG_SECS	3600
-#define MAX_HALLS	8
+#define MAX_HALLS	12
 
 /** struct hall - two threads, and what they take */
 static struct hall {
