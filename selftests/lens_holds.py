@@ -9,9 +9,9 @@ import os
 import subprocess
 import time
 
-from gltest import (HERE, READY_SECS, SLOW, claim, gridlock, need_module, read_line, run,
-                    same_everywhere)
+from gltest import HERE, READY_SECS, SLOW, claim, gridlock, need_module, read_line, run
 from puppets import WITHOUT_PRELOAD, Beside, Look
+from together import once
 
 HOLDER = os.path.join(HERE, "scenario", "holder")
 
@@ -22,110 +22,139 @@ TIMES = 200
 LONGER = (1, 2, 4)
 
 
-class Holder(Beside):
-    """A thread that holds a lock TIMES times when it is told to."""
+class Held:
+    """What a holder measured itself."""
 
-    def __init__(self, way):
-        super().__init__(*WITHOUT_PRELOAD, HOLDER, way, TIMES, stdin=subprocess.PIPE)
+    def __init__(self, words):
+        claim(words[:1] == ["held"], f"holder says {words}")
+        self.inner, self.outer, self.longest, self.lock, self.holds = map(int, words[1:])
+
+
+class Holder(Beside):
+    """A thread for each way, that holds a lock TIMES times when it is told to."""
+
+    def __init__(self, *ways):
+        super().__init__(*WITHOUT_PRELOAD, HOLDER, TIMES, *ways, stdin=subprocess.PIPE)
         claim(read_line(self.process.stdout, READY_SECS) == "ready\n", "holder is not ready")
 
     def go(self):
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        words = read_line(self.process.stdout, READY_SECS).split()
-        claim(words[:1] == ["held"], f"holder says {words}")
-        self.inner, self.outer, self.longest, self.lock, self.holds = map(int, words[1:])
+        return Held(read_line(self.process.stdout, READY_SECS).split())
 
 
-def seen(way):
-    """What the lens tells of a holder that holds while it looks. Where it has two threads,
-    one may come in between while the other one's call is looked at: that one is lost.
+class Seen:
+    """What the lens tells of a process that holds while it looks, in each way. Where two
+    threads hold by turns, one may come in between while the other one's call is looked at:
+    that one is lost.
     """
-    for times in LONGER:
-        lens, holder, in_time = seen_once(way, SECS * times)
-        if in_time and not lens["lost"]:
-            break
-    claim(in_time, "the look is over before the holder is")
-    claim(lens["lost"] == 0 and lens["holds_lost"] == 0, f"the lens lost events: {lens}")
-    return lens, holder
+
+    def __init__(self, *ways):
+        for times in LONGER:
+            in_time = self.look(ways, (SECS + len(ways)) * times)
+            if in_time and not self.lens["lost"]:
+                break
+        claim(in_time, "the look is over before the holder is")
+        claim(self.lens["lost"] == 0 and self.lens["holds_lost"] == 0,
+              f"the lens lost events: {self.lens}")
+        claim(self.lens["locks_held"] == len(self.lens["holds"]), f"it says {self.lens}")
+
+    def look(self, ways, secs):
+        """Was it over before the look can have been, which began later than this?"""
+        begin = time.monotonic()
+        with Holder(*ways) as holder, Look("--lens", holder.pid, secs=secs) as beside:
+            beside.looked(1)
+            self.pid = holder.pid
+            self.held = {way: holder.go() for way in ways}
+            in_time = time.monotonic() < begin + secs
+            self.lens = json.loads(beside.process.communicate(timeout=READY_SECS)[0])["lens"]
+        return in_time
+
+    def holds(self, way):
+        """Those of its lock."""
+        lock = f" {self.held[way].lock:#x}"
+        return [hold for hold in self.lens["holds"] if hold["name"].endswith(lock)]
 
 
-def seen_once(way, secs):
-    """And was it over before the look can have been, which began later than this?"""
-    begin = time.monotonic()
-    with Holder(way) as holder, Look("--lens", holder.pid, secs=secs) as beside:
-        beside.looked(1)
-        holder.go()
-        in_time = time.monotonic() < begin + secs
-        lens = json.loads(beside.process.communicate(timeout=READY_SECS)[0])["lens"]
-    return lens, holder, in_time
+# Those in which one thread holds; and nobody does in the last ones.
+HELD = ("mutex", "try", "deep", "read", "write", "sem")
+NOT_HELD = ("units", "none")
 
 
-def is_measured(way, kind="pthread mutex", mode="exclusive"):
-    lens, holder = seen(way)
-    claim(lens["locks_held"] == len(lens["holds"]) == 1, f"it says {lens}")
-    hold = lens["holds"][0]
-    claim(hold["count"] == holder.holds, f"{holder.holds} times, but it says {hold}")
+@once
+def by_one_thread():
+    return Seen(*HELD, *NOT_HELD)
+
+
+def is_measured(seen, way, kind="pthread mutex", mode="exclusive"):
+    holds, held = seen.holds(way), seen.held[way]
+    claim(len(holds) == 1, f"it says {seen.lens}")
+    hold = holds[0]
+    claim(hold["count"] == held.holds, f"{held.holds} times, but it says {hold}")
     claim(hold["mode"] == mode, f"it is held {hold['mode']}")
-    claim(hold["pid"] == holder.pid, f"it is of {hold['pid']}")
-    claim(hold["name"] == f"{kind} {holder.lock:#x}", f"it is {hold['name']}")
+    claim(hold["pid"] == seen.pid, f"it is of {hold['pid']}")
+    claim(hold["name"] == f"{kind} {held.lock:#x}", f"it is {hold['name']}")
     claim(hold["longest_at"].startswith("holder+0x"), f"it is held at {hold['longest_at']}")
     total = round(hold["total_s"] * 1e9)
-    claim(holder.inner <= total <= holder.outer,
-          f"{total} ns, where {holder.inner} to {holder.outer} were measured")
+    claim(held.inner <= total <= held.outer,
+          f"{total} ns, where {held.inner} to {held.outer} were measured")
     longest = round(hold["max_s"] * 1e9)
-    claim(holder.inner / holder.holds <= longest <= holder.longest,
-          f"{longest} ns, where {holder.longest} were measured")
+    claim(held.inner / held.holds <= longest <= held.longest,
+          f"{longest} ns, where {held.longest} were measured")
     slots = hold["histogram"]
-    claim(sum(slot["count"] for slot in slots) == holder.holds, f"it says {slots}")
+    claim(sum(slot["count"] for slot in slots) == held.holds, f"it says {slots}")
     claim(hold["p50_s"] <= hold["p99_s"] <= hold["max_s"] < slots[-1]["below_s"], f"{hold}")
 
 
 def mutex_is_measured():
-    is_measured("mutex")
+    is_measured(by_one_thread(), "mutex")
 
 
 def mutex_that_is_tried_for_is_measured():
-    is_measured("try")
+    is_measured(by_one_thread(), "try")
 
 
 def mutex_that_is_taken_again_is_held_once():
-    is_measured("deep")
+    is_measured(by_one_thread(), "deep")
 
 
 def reader_is_measured():
-    is_measured("read", "pthread rwlock", "shared")
+    is_measured(by_one_thread(), "read", "pthread rwlock", "shared")
 
 
-@same_everywhere
 def writer_is_measured():
-    is_measured("write", "pthread rwlock")
+    is_measured(by_one_thread(), "write", "pthread rwlock")
+
+
+def of_two_threads(way):
+    """No other lock is held."""
+    seen = Seen(way)
+    claim(len(seen.lens["holds"]) == 1, f"it says {seen.lens}")
+    is_measured(seen, way)
 
 
 def mutex_is_not_held_while_its_thread_waits_for_a_condition():
     """Two threads who never had it both: in all, no longer than it took."""
-    is_measured("wait")
+    of_two_threads("wait")
 
 
 def mutex_is_held_while_its_thread_sleeps():
-    is_measured("asleep")
+    of_two_threads("asleep")
 
 
 def semaphore_with_one_unit_is_measured():
-    is_measured("sem", "semaphore")
+    is_measured(by_one_thread(), "sem", "semaphore")
 
 
 def semaphore_with_two_is_not_held():
-    is_not_held("units")
+    holds = by_one_thread().holds("units")
+    claim(not holds, f"it says {holds}")
 
 
 def no_lock_is_not_held():
-    is_not_held("none")
-
-
-def is_not_held(way):
-    lens, _ = seen(way)
-    claim(not lens["holds"] and not lens["locks_held"], f"it says {lens}")
+    """No more are than those that are measured."""
+    lens = by_one_thread().lens
+    claim(lens["locks_held"] == len(HELD), f"it says {lens}")
 
 
 def what_began_before_is_not_counted():
