@@ -13,7 +13,6 @@ import functools
 import os
 import re
 import struct
-import subprocess
 import threading
 import time
 
@@ -25,6 +24,7 @@ FILES = ("waits.bin", "locks", "stats")
 # Fewer where everything takes longer, and once it was done so often on one kernel.
 TIMES = (25 if "GL_TESTED_ON" in os.environ else 100) // SLOW
 NR_DELETE_MODULE, NR_FINIT_MODULE = 176, 313
+WARNING = 4  # KERN_WARNING; what is worse has less
 # Every module built out of the tree taints; and a virtual machine may be paused.
 NOT_OURS = re.compile("taint|hrtimer: interrupt took [0-9]+ ns")
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -64,28 +64,26 @@ def unload():
 class Log:
     """What the kernel says from now on."""
 
-    number = 0
-
     def __init__(self):
-        Log.number += 1
-        self.marker = f"kmod_load.py: mark {os.getpid()}.{Log.number}"
-        with open("/dev/kmsg", "w", encoding="ascii") as file:
-            file.write(f"<6>{self.marker}\n")
+        self.file = open("/dev/kmsg", "rb", buffering=0,
+                         opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))
+        self.file.seek(0, os.SEEK_END)
+        self.records = []
 
-    def lines(self, *options):
-        """Lines; with the options of dmesg, such as levels, those of that kind."""
-        text = subprocess.run(["dmesg", *options], capture_output=True, text=True,
-                              check=True).stdout
-        return text.splitlines()
+    def read(self):
+        """(level, text) of each so far. A read gives one, and fails if some are lost."""
+        while record := self.file.read(1 << 13):
+            head, _, text = record.decode(errors="replace").partition(";")
+            self.records.append((int(head.split(",")[0]) & 7, text.partition("\n")[0]))
+        return self.records
 
-    def since(self):
-        lines = self.lines()
-        start = max(i for i, line in enumerate(lines) if self.marker in line)
-        return lines[start + 1:]
+    def said(self):
+        """What our module says, good or bad."""
+        return [text for _, text in self.read() if text.startswith("gridlock: ")]
 
     def warnings(self):
-        bad = set(self.lines("--level=emerg,alert,crit,err,warn"))
-        return [line for line in self.since() if line in bad and not NOT_OURS.search(line)]
+        return [text for level, text in self.read()
+                if level <= WARNING and not NOT_OURS.search(text)]
 
 
 class Readers:
@@ -154,10 +152,16 @@ def loads_and_unloads():
 def nothing_stays_behind():
     claim(not os.path.exists(DEBUGFS), f"{DEBUGFS} is there")
     claim(not module_loaded(), "/sys/module/gridlock is there")
-    with open("/sys/kernel/debug/kprobes/list", encoding="ascii") as file:
-        claim("gridlock" not in file.read(), "kprobes are there")
-    with open("/proc/kallsyms", encoding="ascii") as file:
-        claim("[gridlock]" not in file.read(), "symbols are there")
+    for path, word in (("/proc/modules", "gridlock "),
+                       ("/sys/kernel/debug/kprobes/list", "gridlock")):
+        with open(path, encoding="ascii") as file:
+            claim(word not in file.read(), f"it is in {path}")
+
+
+def no_symbol_stays_behind():
+    """Of all the loads before, refused or not: an emulated machine takes seconds to list them."""
+    with open("/proc/kallsyms", "rb") as file:
+        claim(b"[gridlock]" not in file.read(), "symbols are there")
 
 
 def open_file_holds_the_module():
@@ -204,7 +208,7 @@ def is_refused(parameters, sentence):
     if not error:
         unload()
     claim(error == errno.EINVAL, f"loading with {parameters}: {os.strerror(error)}")
-    said = [line for line in log.since() if "gridlock: " in line]
+    said = log.said()
     claim(len(said) == 1 and sentence in said[0], f"the log says {said}")
 
 
@@ -228,26 +232,24 @@ def read_only_data(code):
 
 
 @functools.cache
-def kernel_functions():
-    """Read once: an emulated machine takes seconds to list them."""
-    with open("/proc/kallsyms", "rb") as file:
-        return {line.split()[2] for line in file}
+def module_code():
+    with open(os.environ["GRIDLOCK_KO"], "rb") as file:
+        return file.read()
 
 
-def kernel_has(function):
-    return function in kernel_functions()
+def module_has(name):
+    """Is it one of its strings?"""
+    code = module_code()
+    return any(b"\0%s\0" % name in code[start:end] for start, end in read_only_data(code))
 
 
 def changed_module(old, new):
     """The module with one of its strings changed. Return: a path."""
-    with open(os.environ["GRIDLOCK_KO"], "rb") as file:
-        code = file.read()
-    times = 0
-    for start, end in read_only_data(code):
-        part = code[start:end]
+    code, times = bytearray(module_code()), 0
+    for start, end in read_only_data(module_code()):
+        part = bytes(code[start:end])
         times += part.count(b"\0%s\0" % old)
-        part = part.replace(b"\0%s\0" % old, b"\0%s\0" % new.ljust(len(old), b"\0"))
-        code = code[:start] + part + code[end:]
+        code[start:end] = part.replace(b"\0%s\0" % old, b"\0%s\0" % new.ljust(len(old), b"\0"))
     claim(times, f"the module has no string {old}")
     with open("/tmp/changed.ko", "wb") as file:
         file.write(code)
@@ -266,7 +268,7 @@ def is_refused_changed(old, new, error, sentence):
     if not result:
         unload()
     claim(result == error, f"loading with {new} for {old}: {os.strerror(result)}")
-    said = [line for line in log.since() if "gridlock: " in line]
+    said = log.said()
     claim(len(said) == 1 and re.search(sentence, said[0]), f"the log says {said}")
     # debugfs itself has something to say, too.
     others = [line for line in log.warnings() if line not in said and "debugfs: " not in line]
@@ -296,7 +298,7 @@ def changed_module_loads():
 # A wait for each kind of futex: where probes are missing it is not recorded.
 FUTEX_WAITS = ["h: shm:0 pi:0 sync", "plain: sync !shm:0", "pi: sync !pi:0"]
 
-# What each kind of futex takes; a kernel has one of the spellings.
+# What each kind of futex takes; the module looks for one of the spellings.
 PROBES = {"futex": ((b"futex_unqueue",), (b"futex_wait_setup",),
                     (b"futex_do_wait", b"futex_wait_queue")),
           "futex-pi": ((b"fixup_pi_owner",), (b"futex_lock_pi",), (b"futex_wait_requeue_pi",),
@@ -335,7 +337,7 @@ def kind_of_futex_is_probed_whole_or_not():
     """
     for kind, functions in PROBES.items():
         for names in functions[:1 if "GL_TESTED_ON" in os.environ else None]:
-            name = next(filter(kernel_has, names))
+            name = next(filter(module_has, names))
             log = Log()
             must_load_changed(name)
             probes_of_futexes_attach(kind, name)
@@ -371,7 +373,8 @@ TESTS = [loads_and_unloads, nothing_stays_behind, open_file_holds_the_module, le
          tables_out_of_range_are_refused,
          kernel_without_the_tracepoints_is_refused, folder_that_cannot_be_made_is_refused,
          changed_module_loads, kind_of_futex_is_probed_whole_or_not,
-         kinds_of_futexes_are_probed, coverage_says_that_ww_mutexes_are_not_dropped_in_sight]
+         kinds_of_futexes_are_probed, coverage_says_that_ww_mutexes_are_not_dropped_in_sight,
+         no_symbol_stays_behind]
 
 
 def put_back(test):
