@@ -21,7 +21,8 @@ help:
 	@echo '                  KERNELS="6.12 7.3" picks some, "all" adds one with KASAN and'
 	@echo '                  lockdep (slow); JOBS=2 runs two at once'
 	@echo '  make mutate     tests of the tests: each must fail without what it is about'
-	@echo '  make soak       contention for SECONDS=$(SECONDS) in a virtual machine: no false alarm'
+	@echo '  make soak       contention for SECONDS=$(SECONDS) in a virtual machine: no false alarm;'
+	@echo '                  before it, a hundred loads and an idle machine'
 	@echo '  make fuzz       feed the reader broken files for SECONDS=60'
 	@echo '  make bench      what gridlock costs, and perf beside it'
 	@echo
@@ -109,9 +110,14 @@ mutate:
 	out=$$(selftests/vm/build native) && "$$out/selftests/unit/mutate.sh"
 	TESTS=mutants.py selftests/check $(KERNEL)
 
+# All three are done, whatever became of the ones before.
 soak:
-	selftests/vm/run --kernel $(KERNEL) --timeout $$(($(SECONDS) * 2 + 600)) -- \
-		'GL_SECONDS=$(SECONDS) GL_THREADS=$(THREADS) "$$GRIDLOCK_BUILD/selftests/soak.py"'
+	selftests/vm/run --kernel $(KERNEL) --timeout $$(($(SECONDS) * 2 + 1200)) -- \
+		'cd "$$GRIDLOCK_BUILD/selftests" && failed=0; \
+		GL_IDLE_SECONDS=60 ./kmod_idle.py || failed=1; \
+		GL_LOADS=100 ./kmod_load.py loads_and_unloads it_is_back || failed=1; \
+		GL_SECONDS=$(SECONDS) GL_THREADS=$(THREADS) ./soak.py || failed=1; \
+		exit $$failed'
 
 bench:
 	selftests/bench/bench
