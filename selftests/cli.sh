@@ -8,6 +8,27 @@ COMMANDS="check chain graph waits locks status"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# One Python for all: it starts slowly. Told the name of a file with JSON it says "JSON";
+# told a key as well, the key's value; and else what is wrong.
+coproc JSON { exec python3 -u -c '
+import json, sys
+for line in sys.stdin:
+    path, *key = line.split()
+    try:
+        with open(path) as file:
+            value = json.load(file)
+        print(value[key[0]] if key else "JSON")
+    except (ValueError, KeyError) as error:
+        print(repr(error))
+'; }
+
+# json_says ANSWER FILE [KEY]: is that what it says?
+json_says() {
+	local answer
+	echo "${*:2}" >&"${JSON[1]}"
+	read -r answer <&"${JSON[0]}" && [ "$answer" = "$1" ]
+}
+
 has_help() {
 	gridlock "$1" --help | grep -qi "^usage: gridlock $1"
 }
@@ -25,27 +46,31 @@ prints_json() {
 	local words option
 	read -ra words <<<"$(arguments "$1")"
 	for option in --json -j; do
-		gridlock "${words[@]}" "$option" |
-			python3 -c 'import json, sys; json.load(sys.stdin)' || return
+		gridlock "${words[@]}" "$option" >"$work/json"
+		json_says JSON "$work/json" || return
 	done
 }
 
 # A reader that has gone is no error worth a message, and no reason to go on.
 survives_head() {
-	local words err
+	local words
 	read -ra words <<<"$(arguments "$1")"
-	err=$(timeout 30 gridlock "${words[@]}" 2>&1 >/dev/null | head -n 1)
-	timeout 30 gridlock "${words[@]}" | head -n 1 >/dev/null
-	[ "${PIPESTATUS[0]}" != 124 ] && [ -z "$err" ]
+	timeout 30 gridlock "${words[@]}" 2>"$work/err" | head -n 1 >/dev/null
+	[ "${PIPESTATUS[0]}" != 124 ] && [ ! -s "$work/err" ]
 }
 
-# A folder as the module's, from its real files.
+# A folder as the module's, from its real files, which are read once.
 copy_of_debugfs() {
+	local file
+	if [ ! -e "$work/real" ]; then
+		rm -rf "$work/part" && mkdir "$work/part"
+		for file in version stats coverage locks waits locks.bin waits.bin groups.bin; do
+			cat "$debugfs/$file" >"$work/part/$file" || return 1
+		done
+		mv "$work/part" "$work/real"
+	fi
 	rm -rf "$work/copy"
-	mkdir "$work/copy"
-	for file in version stats coverage locks waits locks.bin waits.bin groups.bin; do
-		cat "$debugfs/$file" >"$work/copy/$file" || return 1
-	done
+	cp -r "$work/real" "$work/copy"
 }
 
 reads_a_copy() {
@@ -94,7 +119,7 @@ as_nobody() {
 nobody_is_told_the_view_is_partial() {
 	as_nobody gridlock check --for 0.2 --json 2>"$work/err" >"$work/out"
 	case $? in
-	0) python3 -c 'import json, sys; sys.exit(json.load(sys.stdin)["complete"])' <"$work/out" ;;
+	0) json_says False "$work/out" complete ;;
 	2) [ -s "$work/err" ] ;;
 	*) false ;;
 	esac
