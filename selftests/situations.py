@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Circles in special situations: in a PID namespace, with members stopped, traced
 or frozen, with an owner whose number somebody else has now, with live threads
-beside a stuck one, and looked at by a reader that inherited what they hold.
+beside a stuck one, and looked at by a reader that inherited what they hold. One look is
+for several of them, where they do not mind.
 """
 
 import contextlib
@@ -10,70 +11,21 @@ import ctypes
 import fcntl
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 
-from gltest import (SCENARIO, Report, Scenario, Skipped, brief, claim, claim_silent, read_line,
-                    run, wait_until, wchan)
+from gltest import (READY_SECS, SCENARIO, Report, Scenario, Skipped, brief, claim, descendants,
+                    read_line, run, wait_until, wchan)
+from kin import lockers, parent
 from puppets import Puppets, write_file
+from together import SideBySide
 
 ABBA = ["p1: shm:0 sync !shm:1", "p2: shm:1 sync !shm:0"]
-READY_SECS = 60
 CGROUPS = "/sys/fs/cgroup"
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 WALL = 0x40000000  # __WALL of waitpid(2): any child or traced thread
-
-# Takes its first file, tells so, and waits for the second; with "thread" another
-# thread of it is there, and has both; with "reader" a child that becomes the reader
-# has the first, too.
-LOCKER = """
-import fcntl, subprocess, sys, threading, time
-a, b = (open(name, "w") for name in sys.argv[1:3])
-fcntl.flock(a, fcntl.LOCK_EX)
-if "thread" in sys.argv:
-    threading.Thread(target=time.sleep, args=(3000,)).start()
-if "reader" in sys.argv:
-    subprocess.Popen(["sh", "-c", "read _ <go; exec gridlock check --for 1 --json >told"],
-                     pass_fds=[a.fileno()])
-print("ready", flush=True)
-sys.stdin.readline()
-fcntl.flock(b, fcntl.LOCK_EX)
-"""
-
-# Has a file that its child waits for, and waits: for any child, or with "pipe" for
-# what comes by a pipe that the child could write to, too. With "reader" it is the
-# reader's parent, and waits for that; it then tells what the reader said.
-PARENT = """
-import fcntl, json, os, subprocess, sys, time
-path = sys.argv[1]
-lock, ends = open(path, "w"), os.pipe()
-fcntl.flock(lock, fcntl.LOCK_EX)
-child = os.fork()
-if not child:
-    os.close(ends[0])
-    lock.close()
-    fcntl.flock(open(path, "w"), fcntl.LOCK_EX)
-    os._exit(0)
-while "lock" not in open(f"/proc/{child}/wchan").read():
-    time.sleep(0.001)
-if "reader" in sys.argv:
-    told = ends[1] if "pipe" in sys.argv else open(path + ".told", "w")
-    subprocess.Popen(["gridlock", "check", "--for", "1", "--json"], stdout=told)
-os.close(ends[1])
-print(os.getpid(), child, flush=True)
-said = ""
-while "pipe" in sys.argv and not said.endswith("\\n}\\n"):
-    said += os.read(ends[0], 1 << 20).decode()
-if "pipe" not in sys.argv:
-    os.wait()
-    said = open(path + ".told").read()
-print(json.dumps(json.loads(said)), flush=True)
-os.kill(child, 9)
-"""
 
 
 def state(tid):
@@ -85,34 +37,23 @@ def state(tid):
         return ""
 
 
-def claim_abba(report, comms=("p1", "p2")):
-    claim(len(report.findings) == 1, brief(report.findings))
-    finding = report.findings[0]
+def claim_abba(findings, comms=("p1", "p2")):
+    claim(len(findings) == 1, brief(findings))
+    finding = findings[0]
     claim((finding["type"], finding["verdict"]) == ("deadlock", "confirmed"), brief([finding]))
     claim(sorted(task["comm"] for task in finding["tasks"]) == sorted(comms), brief([finding]))
 
 
-def abba_in_a_pid_namespace_is_deadlock():
+@contextlib.contextmanager
+def in_a_pid_namespace(*actors):
     """Its mutexes hold numbers of that namespace, which here are of others."""
-    command = ["unshare", "--fork", "--pid", "--mount-proc", SCENARIO, *ABBA]
+    command = ["unshare", "--fork", "--pid", "--mount-proc", SCENARIO, *actors]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as process:
         try:
             line = read_line(process.stdout, READY_SECS)
             claim(line.startswith("ready"), f"not ready: {line}")
-            claim_abba(Report())
-        finally:
-            process.stdin.close()
-
-
-def pid_namespace_in_order_is_silent():
-    command = ["unshare", "--fork", "--pid", "--mount-proc", SCENARIO,
-               "p1: shm:0 sync", "p2: sync !shm:0"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          text=True) as process:
-        try:
-            claim(read_line(process.stdout, READY_SECS).startswith("ready"), "not ready")
-            claim_silent(Report())
+            yield descendants(process.pid)
         finally:
             process.stdin.close()
 
@@ -129,7 +70,9 @@ def last_descendant(pid):
 @contextlib.contextmanager
 def parent_above(other):
     """In a PID namespace one holds the file that is locked, and waits for its child, which
-    waits for its own, in one more namespace: that one waits for file @other."""
+    waits for its own, in one more namespace: that one waits for file @other. The parent
+    waits for it by a number that is neither ours nor the child's own.
+    """
     with tempfile.TemporaryDirectory() as folder:
         files = {name: os.path.join(folder, name) for name in ("held", "other")}
         with open(files["other"], "w", encoding="ascii") as file, subprocess.Popen(
@@ -139,20 +82,9 @@ def parent_above(other):
             try:
                 wait_until(lambda: "lock" in wchan(last_descendant(process.pid)),
                            "the last one waits for a file")
-                yield
+                yield descendants(process.pid)
             finally:
                 process.kill()
-
-
-def child_in_a_deeper_namespace_is_found():
-    """Its parent waits for it by a number that is neither ours nor the child's own."""
-    with parent_above("held"):
-        claim_abba(Report(), ("flock", "flock", "unshare"))
-
-
-def child_in_a_deeper_namespace_that_waits_for_us_is_silent():
-    with parent_above("other"):
-        claim_silent(Report())
 
 
 def clock_of_a_time_namespace_is_told_from_the_kernels():
@@ -167,53 +99,113 @@ def clock_of_a_time_namespace_is_told_from_the_kernels():
             claim(0 <= told["since_s"] < 10000, f"since {told['since_s']} s")
 
 
-def stopped_member_is_silent_until_it_goes_on():
-    with Scenario(ABBA) as scenario:
-        tid = scenario.tid["p1"]
-        os.kill(tid, signal.SIGSTOP)
-        wait_until(lambda: state(tid) == "T", "it is stopped")
-        claim_silent(Report())
-        os.kill(tid, signal.SIGCONT)
-        wait_until(lambda: "futex" in wchan(tid), "it waits again")
-        claim_abba(Report())
-
-
-def traced_member_is_silent_until_it_is_let_go():
-    libc = ctypes.CDLL(None, use_errno=True)
-    with Scenario(ABBA) as scenario:
-        tid = scenario.tid["p1"]
-        claim(libc.ptrace(PTRACE_ATTACH, tid, 0, 0) == 0, "it cannot be traced")
-        os.waitpid(tid, WALL)
-        claim(state(tid) == "t", f"its state is {state(tid)}")
-        claim_silent(Report())
-        claim(libc.ptrace(PTRACE_DETACH, tid, 0, 0) == 0, "it cannot be let go")
-        wait_until(lambda: "futex" in wchan(tid), "it waits again")
-        claim_abba(Report())
-
-
 def read_file(path):
     with open(path, encoding="ascii") as file:
         return file.read()
 
 
-def frozen_member_is_silent_until_it_is_thawed():
+class Kept:
+    """ABBA whose first member is kept from waiting, until it goes on. Gives the tasks."""
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self.begin(stack)
+            self.stack = stack.pop_all()
+        return self.tids
+
+    def begin(self, stack):
+        scenario = stack.enter_context(Scenario(ABBA))
+        self.tid, self.tids = scenario.tid["p1"], set(scenario.tid.values())
+        self.keep()
+
+    def __exit__(self, *error):
+        self.stack.__exit__(*error)
+
+    def go_on(self):
+        self.let_go()
+        wait_until(lambda: "futex" in wchan(self.tid), "it waits again")
+
+
+class Stopped(Kept):
+    def keep(self):
+        os.kill(self.tid, signal.SIGSTOP)
+        wait_until(lambda: state(self.tid) == "T", "it is stopped")
+
+    def let_go(self):
+        os.kill(self.tid, signal.SIGCONT)
+
+
+class Traced(Kept):
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def keep(self):
+        claim(self.libc.ptrace(PTRACE_ATTACH, self.tid, 0, 0) == 0, "it cannot be traced")
+        os.waitpid(self.tid, WALL)
+        claim(state(self.tid) == "t", f"its state is {state(self.tid)}")
+
+    def let_go(self):
+        claim(self.libc.ptrace(PTRACE_DETACH, self.tid, 0, 0) == 0, "it cannot be let go")
+
+
+class Frozen(Kept):
     group = os.path.join(CGROUPS, "gridlock-test")
-    if not os.path.exists(os.path.join(CGROUPS, "cgroup.procs")):
-        raise Skipped("no cgroup2 at " + CGROUPS)
-    os.mkdir(group)
-    try:
-        with Scenario(ABBA) as scenario:
-            tid = scenario.tid["p1"]
-            write_file(f"{group}/cgroup.procs", tid)
-            write_file(f"{group}/cgroup.freeze", 1)
-            wait_until(lambda: "frozen 1" in read_file(f"{group}/cgroup.events"), "it is frozen")
-            claim_silent(Report())
-            write_file(f"{group}/cgroup.freeze", 0)
-            wait_until(lambda: "futex" in wchan(tid), "it waits again")
-            claim_abba(Report())
-        wait_until(lambda: "populated 0" in read_file(f"{group}/cgroup.events"), "it is empty")
-    finally:
-        os.rmdir(group)
+
+    def begin(self, stack):
+        if not os.path.exists(os.path.join(CGROUPS, "cgroup.procs")):
+            raise Skipped("no cgroup2 at " + CGROUPS)
+        os.mkdir(self.group)
+        stack.callback(self.end)
+        super().begin(stack)
+
+    def tells(self, event):
+        return event in read_file(f"{self.group}/cgroup.events")
+
+    def keep(self):
+        write_file(f"{self.group}/cgroup.procs", self.tid)
+        write_file(f"{self.group}/cgroup.freeze", 1)
+        wait_until(lambda: self.tells("frozen 1"), "it is frozen")
+
+    def let_go(self):
+        write_file(f"{self.group}/cgroup.freeze", 0)
+
+    def end(self):
+        try:
+            wait_until(lambda: self.tells("populated 0"), "it is empty")
+        finally:
+            os.rmdir(self.group)
+
+
+KEPT = {"stopped": Stopped(), "traced": Traced(), "frozen": Frozen()}
+
+
+def look_when_they_go_on():
+    """Return: what a look finds then."""
+    there = [name for name in KEPT if name not in KEEPING.skipped]
+    for name in there:
+        KEPT[name].go_on()
+    gone_on = SideBySide({name: lambda name=name: contextlib.nullcontext(KEPT[name].tids)
+                          for name in there}, {})
+    gone_on.look_once()
+    return gone_on
+
+
+KEEPING = SideBySide({}, {name: lambda name=name: KEPT[name] for name in KEPT},
+                     look_when_they_go_on)
+
+
+def member_is_silent_until_it_is_let_go(name):
+    KEEPING.claim_silent(name)
+    findings = KEEPING.told.findings(name)
+    claim_abba(findings)
+    claim({task["tid"] for task in findings[0]["tasks"]} == KEPT[name].tids, brief(findings))
+
+
+def next_tick():
+    """What starts from now on has a later start time, counted in ticks, than now."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    now = int(time.clock_gettime(time.CLOCK_BOOTTIME) * ticks)
+    wait_until(lambda: int(time.clock_gettime(time.CLOCK_BOOTTIME) * ticks) > now + 1,
+               "a tick has passed")
 
 
 def become(tid):
@@ -226,14 +218,6 @@ def become(tid):
         process.kill()
         process.wait()
     raise Skipped(f"nobody could be made process {tid}")
-
-
-def next_tick():
-    """What starts from now on has a later start time, counted in ticks, than now."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    now = int(time.clock_gettime(time.CLOCK_BOOTTIME) * ticks)
-    wait_until(lambda: int(time.clock_gettime(time.CLOCK_BOOTTIME) * ticks) > now + 1,
-               "a tick has passed")
 
 
 def number_used_again_is_no_owner():
@@ -262,41 +246,6 @@ def number_used_again_is_no_owner():
         finally:
             process.kill()
             process.wait()
-
-
-@contextlib.contextmanager
-def lockers(*extra, cwd=None):
-    """Two processes that take two files crosswise; the first with @extra arguments."""
-    folder = tempfile.mkdtemp()
-    files = [os.path.join(folder, name) for name in "ab"]
-    running = [subprocess.Popen([sys.executable, "-c", LOCKER, *order, *more], cwd=cwd,
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-               for order, more in ((files, extra), (files[::-1], ()))]
-    try:
-        for process in running:
-            read_line(process.stdout, READY_SECS)
-        for process in running:
-            print(file=process.stdin, flush=True)
-        for process in running:
-            wait_until(lambda: "lock" in wchan(process.pid), "both wait for a file")
-        yield [process.pid for process in running]
-    finally:
-        for process in running:
-            process.kill()
-            process.communicate()
-        shutil.rmtree(folder)
-
-
-def two_lockers_are_deadlock():
-    with lockers() as pids:
-        report = Report()
-        claim_abba(report, [read_file(f"/proc/{pid}/comm").strip() for pid in pids])
-
-
-def live_thread_beside_a_stuck_leader_is_silent():
-    """It has the file that the other waits for, too, and may let it go."""
-    with lockers("thread"):
-        claim_silent(Report())
 
 
 def lock_inherited_by_the_reader_is_found():
@@ -330,41 +279,21 @@ def pipe_inherited_by_the_reader_is_found():
             process.wait()
 
 
-@contextlib.contextmanager
-def parent(*how):
-    """Gives the process and its child, and what it says next."""
-    with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen([sys.executable, "-c", PARENT, f"{folder}/file", *how],
-                                   stdout=subprocess.PIPE, text=True)
-        pids = []
-        try:
-            pids = [int(pid) for pid in read_line(process.stdout, READY_SECS).split()]
-            yield pids, process.stdout
-        finally:
-            for pid in pids[1:]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            process.kill()
-            process.wait()
-            process.stdout.close()
-
-
 def who_waits_for_the_reader_goes_on():
-    for how in ("any", "pipe"):
-        with parent(how, "reader") as (_, said):
+    """Both at once: neither of the two readers is stuck for the other one."""
+    with parent("any", "reader") as one, parent("pipe", "reader") as other:
+        for how, (_, said) in (("any", one), ("pipe", other)):
             found = json.loads(read_line(said, READY_SECS))["findings"]
             claim(not found, f"{how}: {brief(found)}")
 
 
-def who_waits_like_that_and_for_nobody_else_does_not():
-    for how in ("any", "pipe"):
-        with parent(how) as (pids, _):
-            wait_until(lambda: {"any": "wait", "pipe": "pipe"}[how] in wchan(pids[0]),
-                       "the parent waits")
-            report = Report()
-            claim([(f["type"], f["verdict"], {task["tid"] for task in f["tasks"]})
-                   for f in report.findings] == [("deadlock", "confirmed", set(pids))],
-                  f"{how}: {brief(report.findings)}")
+@contextlib.contextmanager
+def parent_for_nobody_else(how):
+    """It waits like that, and no reader ends."""
+    with parent(how) as (pids, _):
+        wait_until(lambda: {"any": "wait", "pipe": "pipe"}[how] in wchan(pids[0]),
+                   "the parent waits")
+        yield pids
 
 
 def stage_address(pid):
@@ -373,7 +302,8 @@ def stage_address(pid):
     return line.partition("-")[0]
 
 
-def mutexes_at_other_addresses_are_deadlock():
+@contextlib.contextmanager
+def mutexes_at_other_addresses():
     """Programs that were started each by itself have what they share where it fits."""
     with Puppets("p1", "p2") as puppets:
         first, second = puppets["p1"], puppets["p2"]
@@ -382,26 +312,62 @@ def mutexes_at_other_addresses_are_deadlock():
         second.do("lock shm 1")
         first.begin_wait("lock shm 1")
         second.begin_wait("lock shm 0")
-        claim_abba(Report())
+        # The look is not to keep off a CPU.
+        os.sched_setaffinity(0, puppets.cpus)
+        yield puppets.tids()
 
 
-def mutexes_at_other_addresses_in_order_are_silent():
+@contextlib.contextmanager
+def mutexes_at_other_addresses_in_order():
     with Puppets("p1", "p2") as puppets:
         puppets["p1"].do("lock shm 0", "lock shm 1")
         puppets["p2"].begin_wait("lock shm 0")
-        claim_silent(Report())
+        os.sched_setaffinity(0, puppets.cpus)
+        yield puppets.tids()
 
 
-TESTS = [mutexes_at_other_addresses_are_deadlock, mutexes_at_other_addresses_in_order_are_silent,
-         who_waits_for_the_reader_goes_on, who_waits_like_that_and_for_nobody_else_does_not,
-         abba_in_a_pid_namespace_is_deadlock, pid_namespace_in_order_is_silent,
-         child_in_a_deeper_namespace_is_found,
-         child_in_a_deeper_namespace_that_waits_for_us_is_silent,
-         clock_of_a_time_namespace_is_told_from_the_kernels,
-         stopped_member_is_silent_until_it_goes_on, traced_member_is_silent_until_it_is_let_go,
-         frozen_member_is_silent_until_it_is_thawed, number_used_again_is_no_owner,
-         two_lockers_are_deadlock, live_thread_beside_a_stuck_leader_is_silent,
-         lock_inherited_by_the_reader_is_found, pipe_inherited_by_the_reader_is_found]
+# As many tasks each as a look is quick with.
+STAGES = (
+    SideBySide({"mutexes_at_other_addresses": mutexes_at_other_addresses,
+                "abba_in_a_pid_namespace": lambda: in_a_pid_namespace(*ABBA)},
+               {"mutexes_at_other_addresses_in_order": mutexes_at_other_addresses_in_order}),
+    SideBySide({"child_in_a_deeper_namespace": lambda: parent_above("held"),
+                "parent_of_any_child": lambda: parent_for_nobody_else("any"),
+                "parent_that_reads": lambda: parent_for_nobody_else("pipe"),
+                "two_lockers": lockers},
+               # Not beside the other one: both name what they share by their number.
+               {"pid_namespace_in_order":
+                    lambda: in_a_pid_namespace("p1: shm:0 sync", "p2: sync !shm:0"),
+                "child_in_a_deeper_namespace_that_waits_for_us": lambda: parent_above("other"),
+                # It has the file that the other waits for, too, and may let it go.
+                "live_thread_beside_a_stuck_leader": lambda: lockers("thread")}),
+)
+
+# The names of those in it; none: those that the situation gives.
+MEMBERS = {"mutexes_at_other_addresses": ("p1", "p2"), "abba_in_a_pid_namespace": ("p1", "p2"),
+           "child_in_a_deeper_namespace": ("flock", "flock", "unshare")}
+
+
+def is_deadlock(stage, name):
+    found = stage.findings(name)
+    if name in MEMBERS:
+        claim_abba(found, MEMBERS[name])
+        claim({task["tid"] for task in found[0]["tasks"]} <= stage.tids[name], brief(found))
+        return
+    claim([(f["type"], f["verdict"], {task["tid"] for task in f["tasks"]}) for f in found] ==
+          [("deadlock", "confirmed", stage.tids[name])], brief(found))
+
+
+TESTS = [(f"{name}_is_deadlock", lambda stage=stage, name=name: is_deadlock(stage, name))
+         for stage in STAGES for name in stage.found]
+TESTS += [(f"{name}_is_silent", lambda stage=stage, name=name: stage.claim_silent(name))
+          for stage in STAGES for name in stage.situations if name not in stage.found]
+TESTS += [(f"{name}_member_is_silent_until_it_is_let_go",
+           lambda name=name: member_is_silent_until_it_is_let_go(name)) for name in KEPT]
+TESTS += [(test.__name__, test) for test in (
+    who_waits_for_the_reader_goes_on, clock_of_a_time_namespace_is_told_from_the_kernels,
+    number_used_again_is_no_owner, lock_inherited_by_the_reader_is_found,
+    pipe_inherited_by_the_reader_is_found)]
 
 if __name__ == "__main__":
-    run([(test.__name__, test) for test in TESTS])
+    run(TESTS)

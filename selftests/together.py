@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Cases that stand beside each other, and then their twins, or situations of both sorts:
-one look for all of them.
+one look for all of them. And situations of programs, each with a twin if it has one, side
+by side for one look.
 
 What is found is each one's by its tasks: of a case exactly what it is to be, of a twin
 nothing, and nothing of anybody else's.
@@ -126,6 +127,51 @@ class Together(Stage):
         about = self.about(case, self.words)
         claim(len(about) == 1, f"{case.name} is not told once in words: {self.words}")
         check_words(case, scenario, about[0])
+
+
+class SideBySide:
+    """Situations, by name: contexts that give their tasks. They are begun, and looked at,
+    when the first test asks, and over then; of those in found something is found.
+
+    then is done while they stand, after the look; told is what it returns.
+    """
+
+    def __init__(self, found, silent_ones, then=lambda: None):
+        self.found, self.situations, self.then = found, {**found, **silent_ones}, then
+        self.tids, self.skipped = {}, {}
+        self.report = self.told = None
+        self.look_once = once(self.begin_and_look)
+
+    def begin_and_look(self):
+        with contextlib.ExitStack() as stack:
+            for name, situation in self.situations.items():
+                try:
+                    self.tids[name] = set(stack.enter_context(situation()))
+                except Skipped as why:
+                    self.skipped[name] = why
+            for times in TRIES:
+                self.report = Report(window=1.0 * SLOW * times)
+                if all(map(self.about, self.found.keys() - self.skipped.keys())):
+                    break
+            self.told = self.then()
+
+    def about(self, name):
+        return [finding for finding in self.report.findings
+                if self.tids[name] & {task["tid"] for task in finding["tasks"]}]
+
+    def findings(self, name):
+        """About that one: fails in every test if one is about none of them."""
+        self.look_once()
+        if name in self.skipped:
+            raise self.skipped[name]
+        strangers = [finding for finding in filter(is_serious, self.report.findings)
+                     if not any(finding in self.about(other) for other in self.tids)]
+        claim(not strangers, f"of nobody here: {brief(strangers)}")
+        return self.about(name)
+
+    def claim_silent(self, name):
+        serious = list(filter(is_serious, self.findings(name)))
+        claim(not serious, brief(serious))
 
 
 def groups(cases):
