@@ -11,11 +11,11 @@ import pty
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 
-from gltest import (Report, Skipped, brief, claim, claim_silent, descendants, gridlock, run,
-                    wait_until, wchan)
+from gltest import Skipped, brief, claim, descendants, gridlock, run, wait_until, wchan
+from kin import PYTHON
+from together import SideBySide
 
 # Each takes its first file, meets the other at the FIFOs, and wants the second.
 FIRST = "echo > x; read _ < y; flock {option} {second} true"
@@ -95,103 +95,85 @@ def flocks_in(orders, option=""):
                       for script, order in zip(scripts, orders)))
 
 
-def waits_in_locks(number):
-    """Are so many waiters in /proc/locks?"""
+def waits_in_locks(number, among=None):
+    """Are so many waiters in /proc/locks, of all tasks or among these?"""
     with open("/proc/locks", encoding="ascii") as file:
-        return sum("->" in line for line in file) >= number
-
-
-
-def claim_one(report, kind, verdict, members):
-    claim(len(report.findings) == 1, brief(report.findings))
-    finding = report.findings[0]
-    claim((finding["type"], finding["verdict"]) == (kind, verdict), brief([finding]))
-    tids = {task["tid"] for task in finding["tasks"]}
-    claim(tids == members, f"{sorted(members)} are in it: {brief([finding])}")
+        waiters = [int(line.split()[5]) for line in file if "->" in line]
+    return sum(among is None or pid in among for pid in waiters) >= number
 
 
 def all_of(pids):
     return set().union(*(descendants(pid) for pid in pids))
 
 
-def two_flock_commands_is_deadlock():
-    with flocks_in(("ab", "ba")) as pids:
-        wait_until(lambda: waits_in_locks(2), "both flock(1) wait")
-        claim_one(Report(), "deadlock", "confirmed", all_of(pids))
-
-
-def two_flock_commands_with_timeout_is_transient():
-    with flocks_in(("ab", "ba"), "-w 3000") as pids:
-        wait_until(lambda: waits_in_locks(2), "both flock(1) wait")
-        claim_one(Report(), "transient-cycle", "confirmed", all_of(pids))
-
-
-def two_flock_commands_in_order_is_silent():
-    """The second wants what the first holds; the first sleeps in a FIFO, with both."""
-    hold = ["flock", "a", "flock", "b", "sh", "-c", "echo > x; read _ < y"]
-    want = ["sh", "-c", "read _ < x; flock a flock b true"]
-    with programs(hold, want):
-        wait_until(lambda: waits_in_locks(1), "the second waits")
-        claim_silent(Report())
+def all_wait_in_locks(number, pids):
+    wait_until(lambda: waits_in_locks(number, all_of(pids)), f"{number} wait for a file")
+    return all_of(pids)
 
 
 def in_pipe(pid):
     return "pipe" in wchan(pid)
 
 
-def subprocess_pipes_both_full_is_deadlock():
-    with programs([sys.executable, "-c", WRITER, "cat"]) as pids:
+# --- the situations: contexts that give their tasks ---------------------------
+
+
+@contextlib.contextmanager
+def two_flock_commands(option=""):
+    with flocks_in(("ab", "ba"), option) as pids:
+        yield all_wait_in_locks(2, pids)
+
+
+@contextlib.contextmanager
+def two_flock_commands_in_order():
+    """The second wants what the first holds; the first sleeps in a FIFO, with both."""
+    hold = ["flock", "a", "flock", "b", "sh", "-c", "echo > x; read _ < y"]
+    want = ["sh", "-c", "read _ < x; flock a flock b true"]
+    with programs(hold, want) as pids:
+        yield all_wait_in_locks(1, pids)
+
+
+@contextlib.contextmanager
+def subprocess_pipes_both_full():
+    with programs([*PYTHON, WRITER, "cat"]) as pids:
         wait_until(lambda: len(all_of(pids)) == 2 and all(map(in_pipe, all_of(pids))),
                    "both sleep in a pipe")
-        claim_one(Report(), "deadlock", "confirmed", all_of(pids))
+        yield all_of(pids)
 
 
-def subprocess_that_does_not_read_is_silent():
-    with programs([sys.executable, "-c", WRITER, "sleep", "3000"]) as pids:
+@contextlib.contextmanager
+def subprocess_that_does_not_read():
+    with programs([*PYTHON, WRITER, "sleep", "3000"]) as pids:
         wait_until(lambda: in_pipe(pids[0]), "the parent sleeps in the pipe")
-        claim_silent(Report())
+        yield all_of(pids)
 
 
-def pipeline_that_is_slow_is_silent():
+@contextlib.contextmanager
+def pipeline_that_is_slow():
     with programs(["sh", "-c", "yes | while read -r _; do sleep 0.1; done"]) as pids:
         wait_until(lambda: any(comm(pid) == "yes" and in_pipe(pid) for pid in all_of(pids)),
                    "yes(1) sleeps in the pipe")
-        claim_silent(Report())
+        yield all_of(pids)
 
 
-def ring_through_fifos(first, second):
+def through_fifos(first, second):
     """One program from FIFO x to y, and another from y to x."""
     return programs(["sh", "-c", f"exec {first} <x >y"], ["sh", "-c", f"exec {second} >x <y"])
 
 
-def ring_is_deadlock(first, second):
+@contextlib.contextmanager
+def ring_through_fifos(first, second):
     """Each reads what the other has not written; only, anybody may open a FIFO."""
-    with ring_through_fifos(first, second) as pids:
+    with through_fifos(first, second) as pids:
         wait_until(lambda: all(map(in_pipe, pids)), "both sleep in a FIFO")
-        claim_one(Report(), "deadlock", "likely", set(pids))
+        yield pids
 
 
-def ring_with_one_that_does_not_read_is_silent(first):
-    with ring_through_fifos(first, "sleep 3000") as pids:
+@contextlib.contextmanager
+def behind_a_program_that_does_not_read(first):
+    with through_fifos(first, "sleep 3000") as pids:
         wait_until(lambda: in_pipe(pids[0]), "the first sleeps in the FIFO")
-        claim_silent(Report())
-
-
-def dd_ring_through_fifos_is_deadlock():
-    ring_is_deadlock("dd", "dd")
-
-
-def dd_behind_a_program_that_does_not_read_is_silent():
-    ring_with_one_that_does_not_read_is_silent("dd")
-
-
-def tar_ring_through_fifos_is_deadlock():
-    """One packs what the other one names, when it has unpacked what the first packed."""
-    ring_is_deadlock("tar -cf - -T -", "tar -xvf -")
-
-
-def tar_behind_a_program_that_does_not_read_is_silent():
-    ring_with_one_that_does_not_read_is_silent("tar -cf - -T -")
+        yield pids
 
 
 @contextlib.contextmanager
@@ -205,15 +187,16 @@ def console():
         os.close(line)
 
 
-def console_locked_around_one_that_locks_it_is_deadlock():
+@contextlib.contextmanager
+def console_locked_around_one_that_locks_it():
     """As a manager that has the console's lock while it waits for a getty's end."""
     with console() as tty:
         with programs(["flock", tty, "sh", "-c", f"flock {tty} true; true"]) as pids:
-            wait_until(lambda: waits_in_locks(1), "the second flock(1) waits")
-            claim_one(Report(), "deadlock", "confirmed", all_of(pids))
+            yield all_wait_in_locks(1, pids)
 
 
-def console_locked_around_a_getty_is_silent():
+@contextlib.contextmanager
+def console_locked_around_a_getty():
     """Another one waits for the console, and the getty for somebody who types."""
     getty = shutil.which("agetty", path="/sbin:/usr/sbin")
     if not getty:
@@ -222,49 +205,88 @@ def console_locked_around_a_getty_is_silent():
         login = [getty, "--noclear", "--noissue", os.path.relpath(tty, "/dev"), "linux"]
         with programs(["flock", tty, *login]) as pids:
             wait_until(lambda: "agetty" in map(comm, all_of(pids)), "the getty is there")
-            with programs(["flock", tty, "true"]):
-                wait_until(lambda: waits_in_locks(1), "another one waits for the console")
-                claim_silent(Report())
+            with programs(["flock", tty, "true"]) as other:
+                yield all_wait_in_locks(1, other) | all_of(pids)
                 claim("agetty" in map(comm, all_of(pids)), "the getty has ended")
 
 
-def workers_lock_is_a_semaphore(fate):
-    """It names no owner: not one that is dead, and not one that is alive."""
-    with programs([sys.executable, "-c", WORKERS, fate]) as pids:
+@contextlib.contextmanager
+def lock_of_a_worker(fate):
+    with programs([*PYTHON, WORKERS, fate]) as pids:
         wait_until(lambda: comm(pids[0]) == "asks" and "futex" in wchan(pids[0]), "it waits")
-        claim_silent(Report())
-        _, out, _ = gridlock("waits", "--json")
-        told = [wait for wait in json.loads(out)["waits"] if wait["tid"] == pids[0]]
-        claim([wait["waits_for"]["kind"] for wait in told] == ["sem"], f"told is {told}")
-        claim(not any(blocker["tids"] for wait in told for blocker in wait["blocked_by"]),
-              f"somebody is told to have it: {told}")
+        yield all_of(pids)
 
 
-def lock_of_a_killed_worker_has_no_known_owner():
-    workers_lock_is_a_semaphore("killed")
-
-
-def lock_of_a_worker_that_lives_has_no_known_owner():
-    workers_lock_is_a_semaphore("alive")
-
-
-def databases_locked_crosswise_is_silent():
+@contextlib.contextmanager
+def databases_locked_crosswise():
     """SQLite waits by asking again, until its timeout: busy, and no deadlock."""
-    with programs(*([sys.executable, "-c", DATABASES, *order] for order in ("ab", "ba"))) as pids:
+    with programs(*([*PYTHON, DATABASES, *order] for order in ("ab", "ba"))) as pids:
         wait_until(lambda: all(comm(pid) == "second" for pid in pids), "both ask for the second")
-        claim_silent(Report())
+        yield pids
 
 
-TESTS = [two_flock_commands_is_deadlock, two_flock_commands_with_timeout_is_transient,
-         two_flock_commands_in_order_is_silent, subprocess_pipes_both_full_is_deadlock,
-         subprocess_that_does_not_read_is_silent, pipeline_that_is_slow_is_silent,
-         dd_ring_through_fifos_is_deadlock,
-         dd_behind_a_program_that_does_not_read_is_silent,
-         tar_ring_through_fifos_is_deadlock, tar_behind_a_program_that_does_not_read_is_silent,
-         console_locked_around_one_that_locks_it_is_deadlock,
-         console_locked_around_a_getty_is_silent,
-         lock_of_a_killed_worker_has_no_known_owner,
-         lock_of_a_worker_that_lives_has_no_known_owner, databases_locked_crosswise_is_silent]
+# --- and what is said of them -------------------------------------------------
+
+
+def waits():
+    status, out, err = gridlock("waits", "--json")
+    claim(status == 0, f"waits exits {status}: {err}")
+    return json.loads(out)["waits"]
+
+
+FOUND = {
+    "two_flock_commands": (two_flock_commands, "deadlock", "confirmed"),
+    "two_flock_commands_with_timeout":
+        (lambda: two_flock_commands("-w 3000"), "transient-cycle", "confirmed"),
+    "subprocess_pipes_both_full": (subprocess_pipes_both_full, "deadlock", "confirmed"),
+    "dd_ring_through_fifos": (lambda: ring_through_fifos("dd", "dd"), "deadlock", "likely"),
+    # One packs what the other one names, when it has unpacked what the first packed.
+    "tar_ring_through_fifos":
+        (lambda: ring_through_fifos("tar -cf - -T -", "tar -xvf -"), "deadlock", "likely"),
+    "console_locked_around_one_that_locks_it":
+        (console_locked_around_one_that_locks_it, "deadlock", "confirmed"),
+}
+
+SILENT = {
+    "two_flock_commands_in_order": two_flock_commands_in_order,
+    "subprocess_that_does_not_read": subprocess_that_does_not_read,
+    "pipeline_that_is_slow": pipeline_that_is_slow,
+    "dd_behind_a_program_that_does_not_read": lambda: behind_a_program_that_does_not_read("dd"),
+    "tar_behind_a_program_that_does_not_read":
+        lambda: behind_a_program_that_does_not_read("tar -cf - -T -"),
+    "console_locked_around_a_getty": console_locked_around_a_getty,
+    "lock_of_a_killed_worker": lambda: lock_of_a_worker("killed"),
+    "lock_of_a_worker_that_lives": lambda: lock_of_a_worker("alive"),
+    "databases_locked_crosswise": databases_locked_crosswise,
+}
+
+# As many tasks each as a look is quick with.
+DEADLOCKS = SideBySide({name: found[0] for name, found in FOUND.items()}, {})
+HEALTHY = SideBySide({}, SILENT, waits)
+
+
+def is_found(name):
+    findings, (_, kind, verdict) = DEADLOCKS.findings(name), FOUND[name]
+    claim([(f["type"], f["verdict"]) for f in findings] == [(kind, verdict)], brief(findings))
+    tids = {task["tid"] for task in findings[0]["tasks"]}
+    claim(tids == DEADLOCKS.tids[name], f"{DEADLOCKS.tids[name]} are in it: {brief(findings)}")
+
+
+def workers_lock_is_a_semaphore(name):
+    """It names no owner: not one that is dead, and not one that is alive."""
+    HEALTHY.claim_silent(name)
+    told = [wait for wait in HEALTHY.told
+            if wait["tid"] in HEALTHY.tids[name] and wait["comm"] == "asks"]
+    claim([wait["waits_for"]["kind"] for wait in told] == ["sem"], f"told is {told}")
+    claim(not any(blocker["tids"] for wait in told for blocker in wait["blocked_by"]),
+          f"somebody is told to have it: {told}")
+
+
+TESTS = [(f"{name}_is_{found[1].partition('-')[0]}", lambda name=name: is_found(name))
+         for name, found in FOUND.items()]
+TESTS += [(f"{name}_is_silent", lambda name=name: HEALTHY.claim_silent(name)) for name in SILENT]
+TESTS += [(f"{name}_has_no_known_owner", lambda name=name: workers_lock_is_a_semaphore(name))
+          for name in ("lock_of_a_killed_worker", "lock_of_a_worker_that_lives")]
 
 if __name__ == "__main__":
-    run([(test.__name__, test) for test in TESTS])
+    run(TESTS)
