@@ -11,13 +11,13 @@ import contextlib
 import functools
 import re
 
-from gltest import (SLOW, TRIES, Failed, Report, Scenario, Skipped, brief, check_found,
+from gltest import (SLOW, TRIES, Report, Scenario, Skipped, brief, check_found,
                     check_words, claim, in_words, positive, settle_tcp, silent)
 
 # Tasks that one look is quick with where each takes it some tens of milliseconds.
 MOST_ACTORS = 16
 
-# As many, where each situation has two or so.
+# Situations that one look is for, where as a rule each has two tasks or so.
 MOST_SITUATIONS = 8
 
 
@@ -30,7 +30,7 @@ def once(make):
         if not made:
             try:
                 made.append((make(), None))
-            except (Failed, Skipped) as error:
+            except Exception as error:  # pylint: disable=broad-except
                 made.append((None, error))
         result, error = made[0]
         if error:
@@ -41,6 +41,23 @@ def once(make):
 
 def is_serious(finding):
     return finding["type"] != "long-wait"
+
+
+def look_until(is_enough):
+    """A report that tells enough, and of which nothing is silent for want of time, if a
+    longer look can give one.
+    """
+    for times in TRIES:
+        report = Report(window=1.0 * SLOW * times)
+        if is_enough(report.findings) and not report.json["unseen"]["unproven"]:
+            break
+    return report
+
+
+def claim_proven(report):
+    """Or who is silent may be so as there was no time to prove what is found of it."""
+    claim(not report.json["unseen"]["unproven"],
+          f"not all was proven in time: {brief(report.findings)}")
 
 
 class Stage:
@@ -63,10 +80,8 @@ class Stage:
         return self.scenario[name].tid.values()
 
     def look(self):
-        for times in TRIES:
-            self.report = Report(window=1.0 * SLOW * times)
-            if all(map(self.findings_of, self.found)):
-                break
+        self.report = look_until(lambda findings: all(self.findings_of(name, findings)
+                                                      for name in self.found))
 
     def run(self):
         """Once for all tests."""
@@ -85,13 +100,15 @@ class Stage:
         tids = {task["tid"] for task in finding["tasks"]}
         return lambda name: tids & set(self.scenario[name].tid.values())
 
-    def findings_of(self, name):
-        return [finding for finding in filter(is_serious, self.report.findings)
+    def findings_of(self, name, findings=None):
+        return [finding for finding in
+                filter(is_serious, self.report.findings if findings is None else findings)
                 if self.is_of(finding)(name)]
 
     def claim_silent(self, name):
         self.claim_looked()
         claim(not self.findings_of(name), brief(self.findings_of(name)))
+        claim_proven(self.report)
 
 
 class Together(Stage):
@@ -149,14 +166,14 @@ class SideBySide:
                     self.tids[name] = set(stack.enter_context(situation()))
                 except Skipped as why:
                     self.skipped[name] = why
-            for times in TRIES:
-                self.report = Report(window=1.0 * SLOW * times)
-                if all(map(self.about, self.found.keys() - self.skipped.keys())):
-                    break
+            there = self.found.keys() - self.skipped.keys()
+            self.report = look_until(lambda findings: all(self.about(name, findings)
+                                                          for name in there))
             self.told = self.then()
 
-    def about(self, name):
-        return [finding for finding in self.report.findings
+    def about(self, name, findings=None):
+        return [finding for finding in
+                (self.report.findings if findings is None else findings)
                 if self.tids[name] & {task["tid"] for task in finding["tasks"]}]
 
     def findings(self, name):
@@ -172,6 +189,7 @@ class SideBySide:
     def claim_silent(self, name):
         serious = list(filter(is_serious, self.findings(name)))
         claim(not serious, brief(serious))
+        claim_proven(self.report)
 
 
 def groups(cases):
@@ -194,7 +212,8 @@ def twins(cases):
     for group in groups(cases):
         found, silent_ones = Together(group, False), Together(group, True)
         for case in group:
-            (name, test), twin = positive(case), silent(f"{case.name}_twin", case.twin, case.threads)
+            name, test = positive(case)
+            twin = silent(f"{case.name}_twin", case.twin, case.threads)
             if len(group) > 1:
                 test = functools.partial(found.claim_found, case)
                 twin = twin[0], functools.partial(silent_ones.claim_silent, case.name)
@@ -232,8 +251,8 @@ def quiet(name, actors, threads=False):
 
 
 def tests_of(table):
-    """Its rows are situations and tests. In each group some are found and confirmed: what is
-    silent or less sure beside them is so by its own nature, and not by theirs.
+    """Its rows are situations and tests. Where of a group some are found and confirmed, what
+    is silent or less sure beside them is so by its own nature, and not by theirs.
     """
     groups = [[]]
     for situation in (row for row in table if isinstance(row, Situation)):
