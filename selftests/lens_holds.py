@@ -4,12 +4,14 @@
 itself: the count is exact, and the times are between what it measured.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import time
 
-from gltest import HERE, READY_SECS, SLOW, claim, gridlock, need_module, read_line, run
+from gltest import (HERE, READY_SECS, SLOW, claim, gridlock, need_module, read_line, run,
+                    same_everywhere)
 from puppets import WITHOUT_PRELOAD, Beside, Look
 from together import once
 
@@ -17,6 +19,9 @@ HOLDER = os.path.join(HERE, "scenario", "holder")
 
 SECS = 5 * SLOW
 TIMES = 200
+
+# Processes under one lens.
+MANY = 8
 
 # Looks, until one lost nothing and was long enough: so many times as long.
 LONGER = (1, 2, 4)
@@ -157,6 +162,19 @@ def no_lock_is_not_held():
     claim(lens["locks_held"] == len(HELD), f"it says {lens}")
 
 
+@same_everywhere
+def each_of_many_processes_is_measured():
+    """On the first kernel it takes seconds to set all of their probes: none is stuck for that."""
+    with contextlib.ExitStack() as stack:
+        holders = [stack.enter_context(Holder("mutex")) for _ in range(MANY)]
+        options = [word for holder in holders for word in ("--lens", holder.pid)]
+        with Look(*options, secs=4 * SECS) as beside:
+            beside.looked(1)
+            want = {holder.pid: holder.go().holds for holder in holders}
+            lens = beside.report()["lens"]
+    claim({hold["pid"]: hold["count"] for hold in lens["holds"]} == want, f"it says {lens}")
+
+
 def what_began_before_is_not_counted():
     """All of it was before; what it does now is wait for its input."""
     with Holder("mutex") as holder:
@@ -181,7 +199,8 @@ TESTS = [
     mutex_is_not_held_while_its_thread_waits_for_a_condition,
     mutex_is_held_while_its_thread_sleeps,
     semaphore_with_one_unit_is_measured, semaphore_with_two_is_not_held, no_lock_is_not_held,
-    what_began_before_is_not_counted, text_tells_them_when_asked,
+    each_of_many_processes_is_measured, what_began_before_is_not_counted,
+    text_tells_them_when_asked,
 ]
 
 
