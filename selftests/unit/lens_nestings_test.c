@@ -15,6 +15,9 @@
 #define SECOND	0x3000ULL
 #define READ	(0x4000ULL | LENS_IS_RWLOCK | LENS_IS_SHARED)
 
+/* Code; each call is elsewhere in it. */
+#define SITE(n)	((uintptr_t)getpid + (n))
+
 FIXTURE(nestings)
 {
 	struct lens_view view;
@@ -52,9 +55,17 @@ FIXTURE_TEARDOWN(nestings)
 
 static void add(FIXTURE_DATA(nestings) * self, uint64_t last_ns)
 {
-	const struct lens_nesting row = { .last_ns = last_ns };
+	const struct lens_nesting row = {
+		.last_ns = last_ns, .wanted_site = SITE(0),
+		.held_site = { SITE(1), SITE(2), SITE(3) },
+	};
 
 	lens_nestings_add(&self->view, &self->names, self->w, &self->key, &row, &self->uses);
+}
+
+static const char *site(FIXTURE_DATA(nestings) * self, int number)
+{
+	return lens_names_site(&self->names, self->w, getpid(), SITE(number));
 }
 
 static const char *name_of(FIXTURE_DATA(nestings) * self, uint32_t lock)
@@ -76,6 +87,10 @@ TEST_F(nestings, locks_that_were_held_come_in_the_order_taken)
 	EXPECT_NE(NULL, strstr(name_of(self, n->held[0]), "0x2000"));
 	EXPECT_NE(NULL, strstr(name_of(self, n->held[1]), "0x3000"));
 	EXPECT_NE(NULL, strstr(name_of(self, n->held[2]), "0x4000"));
+	EXPECT_STREQ(site(self, 0), n->wanted_site);
+	for (int i = 0; i < 3; i++)
+		EXPECT_STREQ(site(self, i + 1), n->held_site[i]);
+	EXPECT_STRNE(site(self, 1), site(self, 2));
 	EXPECT_FALSE(n->wanted_shared);
 	EXPECT_FALSE(n->held_shared[1]);
 	EXPECT_TRUE(n->held_shared[2]);
@@ -91,6 +106,8 @@ TEST_F(nestings, semaphore_that_is_no_lock_is_left_out_and_the_others_stay)
 	n = self->view.nestings;
 	ASSERT_EQ(2, n->nr_held);
 	EXPECT_NE(NULL, strstr(name_of(self, n->held[0]), "0x3000"));
+	EXPECT_STREQ(site(self, 2), n->held_site[0]);
+	EXPECT_STREQ(site(self, 3), n->held_site[1]);
 	EXPECT_FALSE(n->held_shared[0]);
 	EXPECT_TRUE(n->held_shared[1]);
 }

@@ -65,6 +65,7 @@ rules() {
 		lens_holds.c|the longest is told with its call|s/to->site = h->site;//
 		lens_nestings.c|orders of what may be a lock are not known|s/if (uses->held\[i\] == LENS_USE_UNKNOWN)/if (false)/
 		lens_nestings.c|what is asked for is a lock|s/if (uses->wanted != LENS_USE_LOCK)/if (false)/
+		lens_nestings.c|each call stays with its lock|s/row->held_site\[i\]/row->held_site[to]/
 		lens_nestings.c|what is no lock is not held|s/if (uses->held\[i\] == LENS_USE_OTHER)/if (false)/
 		lens_turns.c|a lock nobody waits for is left out|s/if (!is_waited(waited, key->tgid, word))/if (false)/
 		way_out.c|file locks end with their holder|/case GL_KIND_FLOCK:/d
