@@ -203,15 +203,18 @@ def orders():
     return Halls([OPPOSITE, SAME, GATED, *ORDERS_OF_RWLOCKS], 1)
 
 
-def opposite_orders_are_lock_inversion():
-    halls = orders()
-    told = halls.of(OPPOSITE, "lock-inversion")
+def claim_opposite(halls, way, words):
+    """Both threads are told, and of each both locks, with these words."""
+    told = halls.of(way, "lock-inversion")
     claim([finding["verdict"] for finding in told] == ["possible"], f"it says {told}")
     order, opposite = told[0]["order"], told[0]["opposite"]
-    claim(order.count("(at hallway+0x") == opposite.count("(at hallway+0x") == 2,
-          f"the calls are not told: {order}; {opposite}")
+    claim(order.count(words) == opposite.count(words) == 2, f"{order}; {opposite}")
     claim({line.split(":")[0] for line in (order, opposite)} ==
-          set(map(str, halls.tids[OPPOSITE])), f"{order}; {opposite}")
+          set(map(str, halls.tids[way])), f"{order}; {opposite}")
+
+
+def opposite_orders_are_lock_inversion():
+    claim_opposite(orders(), OPPOSITE, "(at hallway+0x")
 
 
 def same_orders_are_silent():

@@ -10,7 +10,7 @@ import subprocess
 
 from gltest import HERE, READY_SECS, claim, need_module, read_line, run
 from lens import (GETS_SOME, HALLWAY, HALLWAY_MUSL, LONGER, SECS, TRIES_ALL, Halls, Hallway,
-                  claim_no, claim_refused_by_each_other, need_musl, tried_for)
+                  claim_no, claim_opposite, claim_refused_by_each_other, need_musl, tried_for)
 from puppets import Look
 from together import once
 
@@ -101,13 +101,7 @@ def semaphores_waited_for_in_vain_are_livelock():
 
 
 def semaphores_are_ordered(halls):
-    told = halls.of(SEMS_OPPOSITE, "lock-inversion")
-    claim([finding["verdict"] for finding in told] == ["possible"], f"it says {told}")
-    order, opposite = told[0]["order"], told[0]["opposite"]
-    claim(order.count(" semaphore 0x") == opposite.count(" semaphore 0x") == 2,
-          f"{order}; {opposite}")
-    claim({line.split(":")[0] for line in (order, opposite)} ==
-          set(map(str, halls.tids[SEMS_OPPOSITE])), f"{order}; {opposite}")
+    claim_opposite(halls, SEMS_OPPOSITE, " semaphore 0x")
     for way in SEMS_OF_NO_ORDER:
         claim_no("lock-inversion", halls, way)
 
