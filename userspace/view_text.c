@@ -270,7 +270,7 @@ static void print_cost(const struct cost *cost)
 	       cost->nr_looks, text_duration(cost->cpu_ns, cpu, sizeof(cpu)), cost->cpu_pct,
 	       text_duration(cost->longest_ns, longest, sizeof(longest)));
 	if (cost->census.nr_looks)
-		printf("threads: told by a BPF iterator in %u looks; %.1f %% of them had slept since the look before\n",
+		printf("threads: told by a BPF program in %u looks; %.1f %% of them had slept since the look before\n",
 		       cost->census.nr_looks,
 		       100.0 * cost->census.nr_kept / cost->census.nr_told);
 	else

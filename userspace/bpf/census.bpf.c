@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * census - the part in the kernel: one record for each thread of the machine, to
- * whoever reads the iterator.
+ * census - the part in the kernel: one record for each thread of the machine. Since
+ * Linux 6.10 a program can go through the lists of threads by itself, into memory that
+ * the reader has, too; before, it is called with one after the other by an iterator,
+ * which looks each number up and takes five times as long.
  */
+#include <stdbool.h>
+#include <stddef.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -16,6 +20,14 @@ struct sched_entity {
 
 struct mm_struct;
 struct files_struct;
+
+struct list_head {
+	struct list_head *next;
+} __attribute__((preserve_access_index));
+
+struct signal_struct {
+	struct list_head thread_head;
+} __attribute__((preserve_access_index));
 
 struct task_struct {
 	unsigned int __state;
@@ -31,10 +43,16 @@ struct task_struct {
 	__u64 start_boottime;
 	struct sched_entity se;
 	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	struct signal_struct *signal;
+	struct list_head tasks;
+	struct list_head thread_node;
 	struct mm_struct *mm;
 	struct files_struct *files;
 	char comm[CENSUS_COMM_LEN];
 } __attribute__((preserve_access_index));
+
+#include "walk.bpf.h"
 
 struct seq_file;
 
@@ -46,6 +64,15 @@ struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 } __attribute__((preserve_access_index));
+
+/* Of the walk; the reader says how many there is room for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct census_record);
+} records SEC(".maps");
 
 static __always_inline __u64 nr_switches(const struct task_struct *t)
 {
@@ -71,6 +98,28 @@ static __always_inline __u32 is_on_cpu(const struct task_struct *t)
  * that is off the CPU between two readings of one count had left it by the first
  * one; and the next time that it leaves a CPU the count is another.
  */
+static __always_inline void tell(const struct task_struct *t, struct census_record *record)
+{
+	__u64 switches = nr_switches(t);
+
+	record->nr_switches = switches;
+	record->task = (__u64)t;
+	record->mm = (__u64)t->mm;
+	record->files = (__u64)t->files;
+	record->start_ns = t->start_boottime;
+	record->run_ns = t->se.sum_exec_runtime;
+	record->tid = t->pid;
+	record->tgid = t->tgid;
+	record->ppid = t->real_parent->tgid;
+	record->state = t->__state;
+	record->policy = t->policy;
+	record->prio = t->prio;
+	record->static_prio = t->static_prio;
+	record->rt_priority = t->rt_priority;
+	__builtin_memcpy(record->comm, t->comm, sizeof(record->comm));
+	record->on_cpu = is_on_cpu(t) | (nr_switches(t) != switches);
+}
+
 SEC("iter/task")
 int census_tell(struct bpf_iter__task *ctx)
 {
@@ -79,24 +128,50 @@ int census_tell(struct bpf_iter__task *ctx)
 
 	if (!t)
 		return 0;
-	record.nr_switches = nr_switches(t);
-	record.task = (__u64)t;
-	record.mm = (__u64)t->mm;
-	record.files = (__u64)t->files;
-	record.start_ns = t->start_boottime;
-	record.run_ns = t->se.sum_exec_runtime;
-	record.tid = t->pid;
-	record.tgid = t->tgid;
-	record.ppid = t->real_parent->tgid;
-	record.state = t->__state;
-	record.policy = t->policy;
-	record.prio = t->prio;
-	record.static_prio = t->static_prio;
-	record.rt_priority = t->rt_priority;
-	__builtin_memcpy(record.comm, t->comm, sizeof(record.comm));
-	record.on_cpu = is_on_cpu(t);
-	record.on_cpu |= nr_switches(t) != record.nr_switches;
+	tell(t, &record);
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	return 0;
+}
+
+/* Tell of some threads, from the border on; says what came of it. */
+static __always_inline __u32 tell_some(struct census_piece *piece)
+{
+	struct task_struct *t = find_thread(piece->from.tid);
+	struct bpf_iter_num it;
+	__u32 at = piece->from.nr, outcome = CENSUS_MORE;
+
+	if (!t || (piece->from.task && (__u64)t != piece->from.task))
+		return CENSUS_GONE;
+	bpf_iter_num_new(&it, 0, CENSUS_PIECE);
+	while (bpf_iter_num_next(&it)) {
+		struct census_record *record;
+
+		record = bpf_map_lookup_elem(&records, &at);
+		if (!record) {
+			outcome = CENSUS_FULL;
+			break;
+		}
+		tell(t, record);
+		at++;
+		t = next_thread(t);
+		if (is_end(t)) {
+			outcome = CENSUS_END;
+			break;
+		}
+	}
+	bpf_iter_num_destroy(&it);
+	piece->to.nr = at;
+	piece->to.task = (__u64)t;
+	piece->to.tid = t->pid;
+	return outcome;
+}
+
+SEC("syscall")
+int census_walk(struct census_piece *piece)
+{
+	bpf_rcu_read_lock();
+	piece->outcome = tell_some(piece);
+	bpf_rcu_read_unlock();
 	return 0;
 }
 

@@ -40,4 +40,39 @@ struct census_record {
 	char comm[CENSUS_COMM_LEN];
 };
 
+/*
+ * A walk goes in pieces, of so many threads each: for some 0.2 ms at most no memory that
+ * goes by RCU is given back.
+ */
+#define CENSUS_PIECE	1024
+
+/** struct census_border - where a piece begins */
+struct census_border {
+	/** @task: the thread that is told next, as in its record; 0: the first of all */
+	__u64 task;
+	__u32 tid;
+	/** @nr: records of those before */
+	__u32 nr;
+};
+
+/** enum census_outcome - of a piece */
+enum census_outcome {
+	/** @CENSUS_MORE: it goes on at @to */
+	CENSUS_MORE,
+	/** @CENSUS_END: there are no more threads; @to.nr in all */
+	CENSUS_END,
+	/** @CENSUS_GONE: the thread at @from is, and nothing was told */
+	CENSUS_GONE,
+	/** @CENSUS_FULL: there is no more room */
+	CENSUS_FULL,
+};
+
+/** struct census_piece - what census_walk() is given (@from), and gives back */
+struct census_piece {
+	struct census_border from;
+	struct census_border to;
+	__u32 outcome;
+	__u32 reserved;
+};
+
 #endif /* CENSUS_ABI_H */
