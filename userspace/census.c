@@ -25,8 +25,9 @@
 /** struct known - a thread, and what was read of it since it fell asleep */
 struct known {
 	struct census_record record;
-	/** @look: the latest look that told it */
+	/** @look: the latest look that told it, and @place: its place in census.told */
 	uint32_t look;
+	uint32_t place;
 	/** @slept: from the look before to this one */
 	bool slept;
 	/** @now, @past: its task in the latest look, and in the one before; NO_INDEX: none */
@@ -52,6 +53,9 @@ struct census {
 	/** @known: [nr] as /proc lists them: by process, and in it by age */
 	struct known **known;
 	uint32_t nr;
+	/** @told: [nr_told] whom the latest records are of, in their order */
+	struct known **told;
+	uint32_t nr_told;
 	/** @by_tid: [nr_slots] the same by number; a power of two, at most half in use */
 	struct known **by_tid;
 	uint32_t nr_slots;
@@ -81,6 +85,9 @@ static void forget_all(struct census *c)
 	for (uint32_t i = 0; i < c->nr; i++)
 		free(c->known[i]);
 	c->nr = 0;
+	free(c->told);
+	c->told = NULL;
+	c->nr_told = 0;
 	free(c->by_tid);
 	c->by_tid = NULL;
 	c->nr_slots = 0;
@@ -123,6 +130,18 @@ static struct known *find_known(const struct census *c, uint32_t tid)
 	struct known **slot = find_slot(c, tid);
 
 	return slot ? *slot : NULL;
+}
+
+/* @at: the place after the latest one that was found: mostly it is there, as before. */
+static struct known *find_told(const struct census *c, uint32_t tid, uint32_t *at)
+{
+	struct known *k = *at < c->nr_told ? c->told[*at] : NULL;
+
+	if (!k || k->record.tid != tid)
+		k = find_known(c, tid);
+	if (k)
+		*at = k->place + 1;
+	return k;
 }
 
 static void index_again(struct census *c)
@@ -207,6 +226,9 @@ bool census_slept(const struct census_record *a, const struct census_record *b)
 
 static void update_known(struct census *c, struct known *k, const struct census_record *record)
 {
+	bool same = !memcmp(&k->record, record, sizeof(*record));
+
+	k->look = c->look;
 	k->slept = census_slept(&k->record, record);
 	if (!k->slept) {
 		note_run(c, &k->record);
@@ -214,34 +236,44 @@ static void update_known(struct census *c, struct known *k, const struct census_
 		k->has_task = false;
 		k->has_sleeper = false;
 	}
+	if (same)
+		return;
 	k->record = *record;
-	k->look = c->look;
+	if (k->has_task)
+		census_update(record, &k->task);
 }
 
 void census_match(struct census *c, const struct census_record *record, uint32_t nr)
 {
-	struct known **new = NULL;
-	uint32_t nr_new = 0, nr_old = 0;
+	struct known **new = NULL, **told = xcalloc(nr, sizeof(*told));
+	uint32_t nr_new = 0, nr_old = 0, at = 0;
 
 	c->look++;
 	free(c->ran);
 	c->ran = NULL;
 	c->nr_ran = 0;
 	for (uint32_t i = 0; i < nr; i++) {
-		struct known *k = find_known(c, record[i].tid);
+		struct known *k = find_told(c, record[i].tid, &at);
 
 		if (k && k->look != c->look && is_same(&k->record, &record[i])) {
 			update_known(c, k, &record[i]);
+			k->place = i;
+			told[i] = k;
 			nr_old++;
 			continue;
 		}
 		k = xcalloc(1, sizeof(*k));
+		k->place = i;
+		told[i] = k;
 		k->record = record[i];
 		k->look = c->look;
 		k->now = NO_INDEX;
 		note_run(c, &k->record);
 		*vec_push(new, nr_new) = k;
 	}
+	free(c->told);
+	c->told = told;
+	c->nr_told = nr;
 	if (nr_new)
 		qsort(new, nr_new, sizeof(*new), compare_known);
 	if (nr_new || nr_old != c->nr)
@@ -281,7 +313,6 @@ static bool add_kept(struct world *w, const struct known *k)
 		return false;
 	t = world_add_task(w, k->record.tid, k->record.tgid);
 	*t = k->task;
-	census_update(&k->record, t);
 	return true;
 }
 
@@ -301,6 +332,7 @@ static void add_thread(struct census *c, struct world *w, struct known *k, bool 
 		if (!k->has_task)
 			return;
 		k->task = w->tasks[nr];
+		census_update(&k->record, &k->task);
 	}
 	k->now = nr;
 	*vec_push(c->of_task, c->nr_of_task) = k;
@@ -353,6 +385,7 @@ bool census_tasks(struct census *c, struct world *w)
 		return false;
 	}
 	census_match(c, record, nr);
+	world_expect(w, nr);
 	for (uint32_t i = 0; i < c->nr;)
 		i = add_process(c, w, i);
 	w->census = c;

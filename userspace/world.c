@@ -120,21 +120,28 @@ static void table_put(struct table *table, const struct lookup *lookup, const st
 	table->nr_used++;
 }
 
-/* As table_put(), with room made where needed: at most half is used. */
-static void table_add(struct table *table, const struct lookup *lookup, const struct world *w,
-		      uint32_t i)
+/* At most half of it is used with @nr entries. */
+static void table_grow(struct table *table, const struct lookup *lookup, const struct world *w,
+		       uint32_t nr)
 {
 	struct table old = *table;
 
-	if (2 * (old.nr_used + 1) > old.nr_slots) {
-		table->nr_slots = old.nr_slots ? 2 * old.nr_slots : 64;
-		table->nr_used = 0;
-		table->slot = xcalloc(table->nr_slots, sizeof(*table->slot));
-		for (uint32_t at = 0; at < old.nr_slots; at++)
-			if (old.slot[at])
-				table_put(table, lookup, w, old.slot[at] - 1);
-		free(old.slot);
-	}
+	for (table->nr_slots = 64; table->nr_slots < 2 * nr;)
+		table->nr_slots *= 2;
+	table->nr_used = 0;
+	table->slot = xcalloc(table->nr_slots, sizeof(*table->slot));
+	for (uint32_t at = 0; at < old.nr_slots; at++)
+		if (old.slot[at])
+			table_put(table, lookup, w, old.slot[at] - 1);
+	free(old.slot);
+}
+
+/* As table_put(), with room made where needed. */
+static void table_add(struct table *table, const struct lookup *lookup, const struct world *w,
+		      uint32_t i)
+{
+	if (2 * (table->nr_used + 1) > table->nr_slots)
+		table_grow(table, lookup, w, table->nr_used + 1);
 	table_put(table, lookup, w, i);
 }
 
@@ -209,6 +216,11 @@ void world_free(struct world *w)
 	free(w->waits);
 	free(w->resources);
 	free(w);
+}
+
+void world_expect(struct world *w, uint32_t nr_tasks)
+{
+	table_grow(&w->index->tids, &by_tid, w, w->nr_tasks + nr_tasks);
 }
 
 struct task *world_add_task(struct world *w, pid_t tid, pid_t tgid)

@@ -261,6 +261,9 @@ struct world {
 struct world *world_new(const struct snapshot *snap, struct remote *remote);
 void world_free(struct world *w);
 
+/** world_expect() - about so many threads will be added */
+void world_expect(struct world *w, uint32_t nr_tasks);
+
 /**
  * world_add_task() - add a thread
  *

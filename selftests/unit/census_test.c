@@ -255,6 +255,21 @@ TEST_F(looks, what_is_kept_is_what_proc_said)
 	}
 }
 
+TEST_F(looks, what_others_change_of_who_is_kept_is_that_of_the_record)
+{
+	look(self);
+	EXPECT_STREQ("3 tasks, 3 kept", look(self));
+	EXPECT_STREQ("sleeper", self->w->tasks[1].comm);
+	strcpy(told[1].comm, "another");
+	told[1].ppid = 77;
+	for (int i = 0; i < 2; i++) {
+		EXPECT_STREQ("3 tasks, 3 kept", look(self));
+		EXPECT_STREQ("another", self->w->tasks[1].comm);
+		EXPECT_EQ(77, self->w->tasks[1].ppid);
+		EXPECT_STREQ("sleeper", self->w->tasks[2].comm);
+	}
+}
+
 /* The kernel goes by number of the thread, /proc by number of the process. */
 TEST_F(looks, order_is_that_of_proc)
 {
