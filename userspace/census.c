@@ -30,6 +30,8 @@ struct known {
 	uint32_t place;
 	/** @slept: from the look before to this one */
 	bool slept;
+	/** @quiet: its whole address space has, and the look before saw it */
+	bool quiet;
 	/** @now, @past: its task in the latest look, and in the one before; NO_INDEX: none */
 	uint32_t now;
 	uint32_t past;
@@ -44,6 +46,8 @@ struct known {
 	uint32_t timed_look;
 	/** @sleeper: how it sleeps; its task and row are those of another look */
 	struct sleeper sleeper;
+	/** @idle: census_idle(); its task is that of another look (owned) */
+	struct wait *idle;
 };
 
 struct census {
@@ -65,6 +69,9 @@ struct census {
 	/** @ran: [nr_ran] address spaces of which a thread has run since the look before */
 	uint64_t *ran;
 	uint32_t nr_ran;
+	/** @asked_mm, @asked_ran: the latest of which that was asked, and the answer */
+	uint64_t asked_mm;
+	bool asked_ran;
 	/** @look: number of the latest one */
 	uint32_t look;
 	/** @seen: what it saw, once it is over (borrowed); NULL: none is over */
@@ -80,10 +87,25 @@ struct census *census_new(bool lasts)
 	return c;
 }
 
+static void forget_idle(struct known *k)
+{
+	if (!k->idle)
+		return;
+	wait_clear(k->idle);
+	free(k->idle);
+	k->idle = NULL;
+}
+
+static void forget(struct known *k)
+{
+	forget_idle(k);
+	free(k);
+}
+
 static void forget_all(struct census *c)
 {
 	for (uint32_t i = 0; i < c->nr; i++)
-		free(c->known[i]);
+		forget(c->known[i]);
 	c->nr = 0;
 	free(c->told);
 	c->told = NULL;
@@ -191,7 +213,7 @@ static void merge(struct census *c, struct known **new, uint32_t nr_new)
 
 		if (k->look != c->look) {
 			note_run(c, &k->record);
-			free(k);
+			forget(k);
 			continue;
 		}
 		while (at < nr_new && compare_known(&new[at], &k) < 0)
@@ -281,6 +303,18 @@ void census_match(struct census *c, const struct census_record *record, uint32_t
 	free(new);
 	if (c->nr_ran)
 		qsort(c->ran, c->nr_ran, sizeof(*c->ran), compare_spaces);
+	c->asked_mm = 0;
+}
+
+/* Threads of a process come one after the other. */
+static bool has_run(struct census *c, uint64_t mm)
+{
+	if (c->asked_mm != mm) {
+		c->asked_mm = mm;
+		c->asked_ran = c->nr_ran && bsearch(&mm, c->ran, c->nr_ran, sizeof(*c->ran),
+						    compare_spaces);
+	}
+	return c->asked_ran;
 }
 
 /* --- the tasks of a look ---------------------------------------------------------------- */
@@ -322,6 +356,9 @@ static void add_thread(struct census *c, struct world *w, struct known *k, bool 
 
 	k->past = k->now;
 	k->now = NO_INDEX;
+	k->quiet = k->slept && k->past != NO_INDEX && k->record.mm && !has_run(c, k->record.mm);
+	if (k->idle && !(k->idle->own_call ? k->slept : k->quiet))
+		forget_idle(k);
 	c->counts.nr_told++;
 	if (add_kept(w, k)) {
 		c->counts.nr_kept++;
@@ -399,11 +436,14 @@ void census_end(struct census *c, const struct world *w)
 }
 
 /* Tasks that were added by others come after ours. */
+static struct known *known_of(const struct census *c, uint32_t task)
+{
+	return task < c->nr_of_task ? c->of_task[task] : NULL;
+}
+
 static struct known *of_task(const struct world *w, uint32_t task)
 {
-	const struct census *c = w->census;
-
-	return c && task < c->nr_of_task ? c->of_task[task] : NULL;
+	return w->census ? known_of(w->census, task) : NULL;
 }
 
 bool census_knows(const struct world *w, uint32_t task)
@@ -453,25 +493,11 @@ int census_shares_files(const struct world *w, uint32_t a, uint32_t b)
 	return x->record.files == y->record.files;
 }
 
-/* Has the task slept since the look before, and its whole address space with it? */
-static const struct known *quiet(const struct world *w, uint32_t task)
-{
-	const struct known *k = of_task(w, task);
-	const struct census *c = w->census;
-
-	if (!k || !k->slept || k->past == NO_INDEX || !k->record.mm)
-		return NULL;
-	if (c->nr_ran && bsearch(&k->record.mm, c->ran, c->nr_ran, sizeof(*c->ran),
-				 compare_spaces))
-		return NULL;
-	return k;
-}
-
 const struct world *census_past(const struct world *w, uint32_t task, uint32_t *task_ret)
 {
-	const struct known *k = quiet(w, task);
+	const struct known *k = of_task(w, task);
 
-	if (!k)
+	if (!k || !k->quiet)
 		return NULL;
 	*task_ret = k->past;
 	return w->census->seen;
@@ -485,8 +511,26 @@ enum timed census_timed(struct world *w, uint32_t task)
 	if (!k)
 		return proc_timed(t->tgid, t->tid);
 	/* Any thread can make a timer; so it has to be known look by look. */
-	if (!quiet(w, task) || k->timed_look != w->census->look - 1)
+	if (!k->quiet || k->timed_look != w->census->look - 1)
 		k->timed = proc_timed(t->tgid, t->tid);
 	k->timed_look = w->census->look;
 	return k->timed;
+}
+
+void census_keep_idle(struct census *c, const struct wait *wait)
+{
+	struct known *k = known_of(c, wait->task);
+
+	if (!k)
+		return;
+	forget_idle(k);
+	k->idle = xcalloc(1, sizeof(*k->idle));
+	wait_copy(k->idle, wait);
+}
+
+const struct wait *census_idle(const struct census *c, uint32_t task)
+{
+	const struct known *k = known_of(c, task);
+
+	return k ? k->idle : NULL;
 }

@@ -91,6 +91,16 @@ int census_shares_files(const struct world *w, uint32_t a, uint32_t b);
  */
 const struct world *census_past(const struct world *w, uint32_t task, uint32_t *task_ret);
 
+/**
+ * census_keep_idle() - keep a copy of @wait beside the looks
+ *
+ * For as long as its task sleeps (@wait.own_call), or all of its address space.
+ */
+void census_keep_idle(struct census *c, const struct wait *wait);
+
+/** census_idle() - the wait of @task that is kept so, or NULL */
+const struct wait *census_idle(const struct census *c, uint32_t task);
+
 /** census_timed() - proc_timed() of @task, unless it is known */
 enum timed census_timed(struct world *w, uint32_t task);
 

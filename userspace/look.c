@@ -2,6 +2,7 @@
 /* look - one whole look at the machine (look.h) */
 #include <stdlib.h>
 
+#include "again.h"
 #include "census.h"
 #include "episodes.h"
 #include "lens.h"
@@ -50,6 +51,29 @@ static void read_times(struct episodes *episodes, const struct world *w)
 	}
 }
 
+/* The lens tells of locks that are waited for, whoever may have them: it needs all waits. */
+static void end_census(const struct window *window, const struct world *w)
+{
+	census_end(window->census, w);
+	if (!window->lens)
+		again_end(window->census, w);
+}
+
+/* What is told of its tasks is told with their waits. */
+static void tell_waits(struct look *look, const struct census *census)
+{
+	for (uint32_t i = 0; i < look->found.nr; i++) {
+		const struct finding *f = &look->found.finding[i];
+
+		for (uint32_t k = 0; k < f->nr_tasks; k++)
+			again_tell(look->world, census, f->tasks[k]);
+		for (uint32_t k = 0; k < f->nr_victims; k++)
+			again_tell(look->world, census, f->victims[k]);
+		for (uint32_t k = 0; k < f->nr_roles; k++)
+			again_tell(look->world, census, f->roles[k].task);
+	}
+}
+
 struct look *look_take(struct remote *remote, const pid_t *only, uint32_t nr_only,
 		       struct window *window, const struct limits *limits)
 {
@@ -65,7 +89,7 @@ struct look *look_take(struct remote *remote, const pid_t *only, uint32_t nr_onl
 				 window ? window->census : NULL, limits ? limits->until_ns : 0);
 	if (window) {
 		if (window->census)
-			census_end(window->census, look->world);
+			end_census(window, look->world);
 		read_runs(look->world);
 		/*
 		 * Not at the first look, which is all about deadlocks: the module then
@@ -88,6 +112,8 @@ struct look *look_take(struct remote *remote, const pid_t *only, uint32_t nr_onl
 	snapshot_free(locks);
 	if (limits)
 		findings_detect(look->world, limits, &look->found);
+	if (window && window->census)
+		tell_waits(look, window->census);
 	return look;
 }
 

@@ -65,17 +65,23 @@ void ready_cap_replaced(struct world *w, struct wait *wait)
 			  "a thread that has ended may have replaced the descriptor before");
 }
 
-struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t kind)
+struct wait *ready_add_timed(struct world *w, const struct sleeper *s, uint32_t kind,
+			     enum timed timed)
 {
 	struct wait *wait = world_add_wait(w, s->task, kind);
 
 	/* One resource, whoever may release it: known ones beside unknown ones are no help. */
 	wait->needs = NEEDS_ANY;
 	ready_cap_replaced(w, wait);
-	wait->timed = census_timed(w, s->task);
+	wait->timed = timed;
 	wait->interruptible = true;
 	wait->where = xstrdup(s->wchan);
 	return wait;
+}
+
+struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t kind)
+{
+	return ready_add_timed(w, s, kind, census_timed(w, s->task));
 }
 
 /* Which ends of a pipe is the descriptor, whatever it is asked for? */

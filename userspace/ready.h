@@ -24,6 +24,10 @@ bool ready_call(const struct sleeper *s, struct ready *ret);
 /** ready_add_wait() - put @s into a wait of @kind that any blocker's release ends */
 struct wait *ready_add_wait(struct world *w, const struct sleeper *s, uint32_t kind);
 
+/** ready_add_timed() - the same where it is known if it ends by itself */
+struct wait *ready_add_timed(struct world *w, const struct sleeper *s, uint32_t kind,
+			     enum timed timed);
+
 /**
  * ready_cap_replaced() - no proof if the descriptor's number may mean another file by now
  *

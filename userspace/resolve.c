@@ -206,7 +206,10 @@ static void add_sleeper(struct world *w, uint32_t task, bool with_row, bool foll
 	if (!row == with_row || !may_wait(&w->tasks[task], row))
 		return;
 	/* Most of a machine's threads: what is known of them is all that there is. */
-	if ((!row && census_rests(w, task)) || again_follow(w, task, row))
+	if ((!row && census_rests(w, task)) || again_idles(w, task, row))
+		return;
+	/* Of two entries with one number the thread that is there now. */
+	if (world_find_task(w, w->tasks[task].tid) != task || again_follow(w, task, row))
 		return;
 	*vec_push(*s, *nr) = (struct sleeper){
 		.task = task, .row = row, .nr = -1, .follows = follows
@@ -221,9 +224,7 @@ static void resolve_all(struct world *w)
 
 	for (int pass = w->snap ? 0 : 1; pass < 2; pass++)
 		for (uint32_t t = 0; t < w->nr_tasks; t++)
-			/* Of two entries with one number the thread that is there now. */
-			if (world_find_task(w, w->tasks[t].tid) == t)
-				add_sleeper(w, t, !pass, true, &s, &nr);
+			add_sleeper(w, t, !pass, true, &s, &nr);
 	resolve_sleepers(w, s, nr);
 	free(s);
 }
@@ -282,6 +283,7 @@ struct world *world_look(const struct snapshot *snap, struct remote *remote,
 	if (w->thorough)
 		settle(w);
 	count_unseen(w, denied_before);
+	again_tell_releasers(w);
 	/* From the next look on it tells of the tasks of that one. */
 	w->census = NULL;
 	return w;

@@ -289,15 +289,16 @@ static bool resolve(struct world *w, const struct sleeper *s)
 {
 	const struct task *t = &w->tasks[s->task];
 	struct request request = { .nr_polled = 0 };
+	bool timed = has_timeout(s);
 	struct wait *wait;
 	int goes_on;
 
 	if (!sleeps(s))
 		return false;
-	wait = ready_add_wait(w, s, GL_KIND_POLL);
-	if (has_timeout(s))
-		wait->timed = TIMED_YES;
-	goes_on = has_timeout(s) ? 1 : ready_handles_signals(t, signals_of_the_end());
+	wait = timed ? ready_add_timed(w, s, GL_KIND_POLL, TIMED_YES) :
+		       ready_add_wait(w, s, GL_KIND_POLL);
+	wait->own_call = timed;
+	goes_on = timed ? 1 : ready_handles_signals(t, signals_of_the_end());
 	/* Most polls are such, and are not looked into any further. */
 	if (goes_on) {
 		wait->unknown_releaser = true;

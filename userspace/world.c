@@ -190,12 +190,8 @@ void world_free(struct world *w)
 {
 	if (!w)
 		return;
-	for (uint32_t i = 0; i < w->nr_waits; i++) {
-		free(w->waits[i].id);
-		free(w->waits[i].name);
-		free(w->waits[i].where);
-		free(w->waits[i].blockers);
-	}
+	for (uint32_t i = 0; i < w->nr_waits; i++)
+		wait_clear(&w->waits[i]);
 	for (uint32_t i = 0; i < w->nr_resources; i++) {
 		free(w->resources[i].key);
 		free(w->resources[i].releasers);
@@ -280,6 +276,29 @@ struct wait *world_add_wait(struct world *w, uint32_t task, uint32_t kind)
 	wait->cap = VERDICT_CONFIRMED;
 	w->tasks[task].wait = w->nr_waits - 1;
 	return wait;
+}
+
+static char *copy(const char *text)
+{
+	return text ? xstrdup(text) : NULL;
+}
+
+void wait_copy(struct wait *to, const struct wait *from)
+{
+	*to = *from;
+	to->id = copy(from->id);
+	to->name = copy(from->name);
+	to->where = copy(from->where);
+	to->blockers = NULL;
+	to->nr_blockers = 0;
+}
+
+void wait_clear(struct wait *wait)
+{
+	free(wait->id);
+	free(wait->name);
+	free(wait->where);
+	free(wait->blockers);
 }
 
 uint32_t world_resource(struct world *w, const char *key, bool *new_ret)

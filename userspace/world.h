@@ -111,6 +111,8 @@ struct wait {
 	 * told of it here, and its holder is one if it has any
 	 */
 	bool own_space;
+	/** @own_call: what is told of it here goes for as long as the task sleeps */
+	bool own_call;
 	/** @interruptible: a signal can end it */
 	bool interruptible;
 	/** @begin_ns: when it began, ns CLOCK_MONOTONIC; 0: before anybody looked */
@@ -295,6 +297,12 @@ uint32_t world_live_thread(const struct world *w, pid_t tgid);
  * valid until the next world_add_wait(). A task has at most one wait.
  */
 struct wait *world_add_wait(struct world *w, uint32_t task, uint32_t kind);
+
+/** wait_copy() - set @to to what is told of @from, but for its blockers; then wait_clear() it */
+void wait_copy(struct wait *to, const struct wait *from);
+
+/** wait_clear() - free what @wait owns */
+void wait_clear(struct wait *wait);
 
 /**
  * world_resource() - find or create the resource named @key

@@ -508,4 +508,152 @@ TEST_F(looks, wait_of_another_row_is_resolved_again)
 	EXPECT_TRUE(follows(self, &row));
 }
 
+/* --- waits that are left out ---------------------------------------------------------------- */
+
+/* Task 0 waits for nobody that is known, in memory that it shares with task 1. */
+static void wait_for_nobody(FIXTURE_DATA(looks) * self)
+{
+	struct wait *wait;
+
+	told[1].mm = told[0].mm;
+	look(self);
+	wait = world_add_wait(self->w, 0, GL_KIND_FUTEX);
+	wait->own_space = true;
+	wait->unknown_releaser = true;
+	wait->id = strdup("futex mm:1 0x10");
+}
+
+static bool is_left_out(FIXTURE_DATA(looks) * self)
+{
+	again_end(self->census, self->w);
+	look(self);
+	return again_idles(self->w, 0, NULL);
+}
+
+TEST_F(looks, wait_for_nobody_is_left_out_while_its_space_sleeps)
+{
+	wait_for_nobody(self);
+	EXPECT_FALSE(again_idles(self->w, 0, NULL));
+	EXPECT_TRUE(is_left_out(self));
+	EXPECT_EQ(0, self->w->nr_waits);
+	/* It is a lock whose owner is not known, in every look. */
+	EXPECT_EQ(1, self->w->unseen.unknown_owner);
+	/* Look after look, though no look has seen it since. */
+	EXPECT_TRUE(is_left_out(self));
+	EXPECT_FALSE(again_idles(self->w, 1, NULL));
+	told[1].nr_switches++;
+	EXPECT_FALSE(is_left_out(self));
+	EXPECT_EQ(0, self->w->unseen.unknown_owner);
+	/* From then on it has to be seen again. */
+	EXPECT_FALSE(is_left_out(self));
+}
+
+TEST_F(looks, wait_told_by_its_call_is_left_out_while_its_thread_sleeps)
+{
+	wait_for_nobody(self);
+	self->w->waits[0].own_call = true;
+	EXPECT_TRUE(is_left_out(self));
+	told[1].nr_switches++;
+	EXPECT_TRUE(is_left_out(self));
+	told[0].nr_switches++;
+	EXPECT_FALSE(is_left_out(self));
+	EXPECT_FALSE(is_left_out(self));
+}
+
+TEST_F(looks, wait_of_another_row_is_not_left_out)
+{
+	struct gl_wait_record row = { .gen = 7, .begin_ns = 8 };
+
+	wait_for_nobody(self);
+	self->w->waits[0].gen = 7;
+	self->w->waits[0].begin_ns = 8;
+	EXPECT_FALSE(is_left_out(self));
+	EXPECT_TRUE(again_idles(self->w, 0, &row));
+	row.gen++;
+	EXPECT_FALSE(again_idles(self->w, 0, &row));
+}
+
+/** struct reason - why a wait is no such one */
+struct reason {
+	const char *name;
+	void (*change)(struct world *w, struct wait *wait);
+};
+
+static void is_known(struct world *w, struct wait *wait)
+{
+	wait->unknown_releaser = false;
+}
+
+static void is_of_others(struct world *w, struct wait *wait)
+{
+	wait->own_space = false;
+}
+
+static void is_mutex(struct world *w, struct wait *wait)
+{
+	wait->comes_back = true;
+}
+
+static void is_pi(struct world *w, struct wait *wait)
+{
+	wait->kind = GL_KIND_FUTEX_PI;
+}
+
+static void is_refused(struct world *w, struct wait *wait)
+{
+	wait->refused = true;
+}
+
+static void is_blocked(struct world *w, struct wait *wait)
+{
+	bool new;
+
+	world_block_on(w, wait, world_resource(w, "held", &new));
+}
+
+static const struct reason reasons[] = {
+	{ "somebody known ends it", is_known }, { "others can change it", is_of_others },
+	{ "its queue is told of", is_mutex },	{ "its queue is the kernel's", is_pi },
+	{ "it was refused", is_refused },	{ "something holds it", is_blocked },
+};
+
+TEST_F(looks, wait_that_matters_is_not_left_out)
+{
+	wait_for_nobody(self);
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
+		struct wait *wait = self->w->tasks[0].wait == NO_INDEX ?
+					    world_add_wait(self->w, 0, GL_KIND_FUTEX) :
+					    &self->w->waits[self->w->tasks[0].wait];
+
+		wait->own_space = true;
+		wait->unknown_releaser = true;
+		reasons[i].change(self->w, wait);
+		EXPECT_FALSE(is_left_out(self)) TH_LOG("although %s", reasons[i].name);
+	}
+}
+
+TEST_F(looks, wait_left_out_is_told_of_whom_others_wait_for)
+{
+	struct wait *wait;
+	uint32_t index;
+	bool new;
+
+	wait_for_nobody(self);
+	ASSERT_TRUE(is_left_out(self));
+	again_tell_releasers(self->w);
+	EXPECT_EQ(NO_INDEX, self->w->tasks[0].wait);
+	index = world_resource(self->w, "held by 0", &new);
+	world_add_releaser(self->w, index, 0);
+	world_add_releaser(self->w, index, 1);
+	again_tell_releasers(self->w);
+	again_tell_releasers(self->w);
+	ASSERT_EQ(1, self->w->nr_waits);
+	wait = &self->w->waits[0];
+	EXPECT_EQ(0, wait->task);
+	EXPECT_EQ(0, self->w->tasks[0].wait);
+	EXPECT_STREQ("futex mm:1 0x10", wait->id);
+	EXPECT_TRUE(wait->unknown_releaser);
+	EXPECT_EQ(NO_INDEX, self->w->tasks[1].wait);
+}
+
 TEST_HARNESS_MAIN
