@@ -10,6 +10,7 @@
 #include "alike.h"
 #include "census.h"
 #include "proc.h"
+#include "ran.h"
 #include "remote.h"
 #include "resolve.h"
 #include "world.h"
@@ -66,12 +67,9 @@ struct census {
 	/** @of_task: [nr_of_task] whom the tasks of the latest look are */
 	struct known **of_task;
 	uint32_t nr_of_task;
-	/** @ran: [nr_ran] address spaces of which a thread has run since the look before */
-	uint64_t *ran;
-	uint32_t nr_ran;
-	/** @asked_mm, @asked_ran: the latest of which that was asked, and the answer */
-	uint64_t asked_mm;
-	bool asked_ran;
+	/** @spaces, @tables: of which a thread has run since the look before */
+	struct ran spaces;
+	struct ran tables;
 	/** @look: number of the latest one */
 	uint32_t look;
 	/** @seen: what it saw, once it is over (borrowed); NULL: none is over */
@@ -123,7 +121,8 @@ void census_free(struct census *c)
 	census_source_close(c->source);
 	free(c->known);
 	free(c->of_task);
-	free(c->ran);
+	ran_begin(&c->spaces);
+	ran_begin(&c->tables);
 	free(c);
 }
 
@@ -188,18 +187,11 @@ static int compare_known(const void *a, const void *b)
 	return (x->tid > y->tid) - (x->tid < y->tid);
 }
 
-/* Ends, or is new, or has run: what its address space has in it may be another. */
+/* Ends, or is new, or has run: what it shares with others may have changed. */
 static void note_run(struct census *c, const struct census_record *record)
 {
-	if (record->mm)
-		*vec_push(c->ran, c->nr_ran) = record->mm;
-}
-
-static int compare_spaces(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
+	ran_add(&c->spaces, record->mm);
+	ran_add(&c->tables, record->files);
 }
 
 /* Those of the latest look, and the new ones in their places; both are in order. */
@@ -243,7 +235,8 @@ static bool is_same(const struct census_record *a, const struct census_record *b
 bool census_slept(const struct census_record *a, const struct census_record *b)
 {
 	return is_same(a, b) && is_asleep(a) && is_asleep(b) && a->state == b->state &&
-	       a->mm == b->mm && a->nr_switches == b->nr_switches && a->run_ns == b->run_ns;
+	       a->mm == b->mm && a->files == b->files &&
+	       a->nr_switches == b->nr_switches && a->run_ns == b->run_ns;
 }
 
 static void update_known(struct census *c, struct known *k, const struct census_record *record)
@@ -271,9 +264,8 @@ void census_match(struct census *c, const struct census_record *record, uint32_t
 	uint32_t nr_new = 0, nr_old = 0, at = 0;
 
 	c->look++;
-	free(c->ran);
-	c->ran = NULL;
-	c->nr_ran = 0;
+	ran_begin(&c->spaces);
+	ran_begin(&c->tables);
 	for (uint32_t i = 0; i < nr; i++) {
 		struct known *k = find_told(c, record[i].tid, &at);
 
@@ -301,20 +293,8 @@ void census_match(struct census *c, const struct census_record *record, uint32_t
 	if (nr_new || nr_old != c->nr)
 		merge(c, new, nr_new);
 	free(new);
-	if (c->nr_ran)
-		qsort(c->ran, c->nr_ran, sizeof(*c->ran), compare_spaces);
-	c->asked_mm = 0;
-}
-
-/* Threads of a process come one after the other. */
-static bool has_run(struct census *c, uint64_t mm)
-{
-	if (c->asked_mm != mm) {
-		c->asked_mm = mm;
-		c->asked_ran = c->nr_ran && bsearch(&mm, c->ran, c->nr_ran, sizeof(*c->ran),
-						    compare_spaces);
-	}
-	return c->asked_ran;
+	ran_end(&c->spaces);
+	ran_end(&c->tables);
 }
 
 /* --- the tasks of a look ---------------------------------------------------------------- */
@@ -356,7 +336,7 @@ static void add_thread(struct census *c, struct world *w, struct known *k, bool 
 
 	k->past = k->now;
 	k->now = NO_INDEX;
-	k->quiet = k->slept && k->past != NO_INDEX && k->record.mm && !has_run(c, k->record.mm);
+	k->quiet = k->slept && k->past != NO_INDEX && ran_not(&c->spaces, k->record.mm);
 	if (k->idle && !(k->idle->own_call ? k->slept : k->quiet))
 		forget_idle(k);
 	c->counts.nr_told++;
@@ -500,6 +480,15 @@ const struct world *census_past(const struct world *w, uint32_t task, uint32_t *
 	if (!k || !k->quiet)
 		return NULL;
 	*task_ret = k->past;
+	return w->census->seen;
+}
+
+const struct world *census_past_files(const struct world *w, uint32_t task)
+{
+	const struct known *k = of_task(w, task);
+
+	if (!k || !k->slept || k->past == NO_INDEX || !ran_not(&w->census->tables, k->record.files))
+		return NULL;
 	return w->census->seen;
 }
 

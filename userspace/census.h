@@ -91,6 +91,9 @@ int census_shares_files(const struct world *w, uint32_t a, uint32_t b);
  */
 const struct world *census_past(const struct world *w, uint32_t task, uint32_t *task_ret);
 
+/** census_past_files() - the same, if nobody who has its table of descriptors has run since */
+const struct world *census_past_files(const struct world *w, uint32_t task);
+
 /**
  * census_keep_idle() - keep a copy of @wait beside the looks
  *

@@ -79,7 +79,8 @@ static enum fd_anon parse_anon(const char *link)
 }
 
 /* 0, also when it is closed by now, or -errno */
-static int scan_fd(struct fdscan *scan, DIR *dir, const char *name, uint32_t table)
+static int scan_fd(const struct world *w, struct fdscan *scan, DIR *dir, const char *name,
+		   uint32_t table)
 {
 	char link[LINK_SIZE];
 	ssize_t n = readlinkat(dirfd(dir), name, link, sizeof(link) - 1);
@@ -93,11 +94,14 @@ static int scan_fd(struct fdscan *scan, DIR *dir, const char *name, uint32_t tab
 	if (n <= 0)
 		return n < 0 && errno != ENOENT ? -errno : 0;
 	link[n] = '\0';
-	*vec_push(scan->numbers, scan->nr_numbers) = (struct fd_number){
-		.fd = atoi(name), .link = text_hash(TEXT_HASH, link, n), .table = table
-	};
+	if (w->thorough)
+		*vec_push(scan->numbers, scan->nr_numbers) = (struct fd_number){
+			.fd = atoi(name), .link = text_hash(TEXT_HASH, link, n), .table = table
+		};
 	if (link[0] == '/') {
-		*vec_push(scan->files, scan->nr_files) = read_end(dir, name, table);
+		*vec_push(scan->files, scan->nr_files) = (struct fd_end){
+			.table = table, .fd = atoi(name)
+		};
 	} else if (sscanf(link, "pipe:[%llu]", &ino) == 1) {
 		struct fd_end *end = vec_push(scan->pipes, scan->nr_pipes);
 
@@ -133,7 +137,7 @@ static int scan_table(const struct world *w, struct fdscan *scan, uint32_t table
 		return errno == ENOENT ? -ESRCH : -errno;
 	for (errno = 0; !err && (entry = readdir(dir)); errno = 0) {
 		if (entry->d_name[0] != '.')
-			err = scan_fd(scan, dir, entry->d_name, table);
+			err = scan_fd(w, scan, dir, entry->d_name, table);
 		if (++nr % LOOK_AT_CLOCK == 0 && world_too_late(w))
 			err = -ETIME;
 	}
@@ -182,7 +186,7 @@ static bool shares_table(struct world *w, struct fdscan *scan, const struct fd_t
 static bool scan_task(struct world *w, struct fdscan *scan, uint32_t task)
 {
 	uint32_t table = add_table(scan, &w->tasks[task]);
-	int err = scan_table(w, scan, table);
+	int err = fdscan_again(w, scan, table, task) ? 0 : scan_table(w, scan, table);
 
 	if (err == -EACCES || err == -EPERM)
 		w->unseen.denied_reads++;
@@ -276,6 +280,7 @@ static struct fdscan *get_scan(struct world *w)
 	w->fds = scan;
 	w->fds_free = scan_free;
 	scan_all(w, scan);
+	fdscan_again_end(scan);
 	if (scan->nr_pipes)
 		qsort(scan->pipes, scan->nr_pipes, sizeof(*scan->pipes), compare_ends);
 	if (scan->nr_sockets)
@@ -318,6 +323,13 @@ static bool lost_reader(const struct fd_table *table)
 	return table->nr_tasks > 1 && access(path, F_OK);
 }
 
+static bool is_open_to(unsigned int flags, unsigned int mode)
+{
+	unsigned int open = flags & O_ACCMODE;
+
+	return !(flags & O_PATH) && (open == mode || open == O_RDWR);
+}
+
 static void scan_file(struct world *w, struct fdscan *scan, struct fd_end *file)
 {
 	const struct fd_table *table = &scan->tables[file->table];
@@ -331,6 +343,8 @@ static void scan_file(struct world *w, struct fdscan *scan, struct fd_end *file)
 	scan->files_incomplete |= info.truncated;
 	file->ino = info.ino;
 	file->mnt_id = info.mnt_id;
+	file->readable = !err && is_open_to(info.flags, O_RDONLY);
+	file->writable = !err && is_open_to(info.flags, O_WRONLY);
 	for (uint32_t i = 0; i < info.locks.nr; i++) {
 		struct fd_lock *lock = vec_push(scan->locks, scan->nr_locks);
 
@@ -365,7 +379,7 @@ const struct fdscan *fdscan_eventfds(struct world *w)
 		struct fd_info info;
 		int err;
 
-		if (scan->anons[i].anon != FD_ANON_EVENTFD)
+		if (scan->anons[i].anon != FD_ANON_EVENTFD || scan->anons[i].ino)
 			continue;
 		if (world_too_late(w)) {
 			scan->incomplete = true;

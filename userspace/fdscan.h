@@ -91,7 +91,7 @@ struct fdscan {
 	/** @anons: [nr_anons] see enum fd_anon; @ino only by fdscan_eventfds() */
 	struct fd_end *anons;
 	uint32_t nr_anons;
-	/** @numbers: [nr_numbers] every descriptor; @numbers_sorted: and in order */
+	/** @numbers: [nr_numbers] every descriptor, of a proof; @numbers_sorted: and in order */
 	struct fd_number *numbers;
 	uint32_t nr_numbers;
 	bool numbers_sorted;
@@ -110,6 +110,13 @@ struct fdscan {
 	uint32_t nr_files_read;
 	/** @more: of tasks that came later (owned); NULL: there were none */
 	struct fdscan *more;
+	/**
+	 * @past: while it is made, the scan of the look before (borrowed), @now its
+	 * tables' indices in this one, or NO_INDEX, and @past_at those gone through
+	 */
+	const struct fdscan *past;
+	uint32_t *now;
+	uint32_t past_at;
 	/** @incomplete: a table could not be read */
 	bool incomplete;
 	/** @files_incomplete: files of a table, or /proc/locks, could not be read */
@@ -183,6 +190,16 @@ bool fdscan_hides(struct world *w);
  * So it is of clone(2) with CLONE_FILES and without CLONE_THREAD. For proofs only.
  */
 bool fdscan_shares_table(struct world *w, uint32_t task);
+
+/**
+ * fdscan_again() - is @table, that of @task, what it was at the look before? Of fdscan.c
+ *
+ * Then nothing is to be read of it: fdscan_again_end() adds what it has in it.
+ */
+bool fdscan_again(struct world *w, struct fdscan *scan, uint32_t table, uint32_t task);
+
+/** fdscan_again_end() - all tables are there */
+void fdscan_again_end(struct fdscan *scan);
 
 /** fdscan_asked_sharing() - is there a table of which that was told not to be so */
 bool fdscan_asked_sharing(const struct world *w);

@@ -9,14 +9,17 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "again.h"
 #include "array.h"
 #include "census.h"
+#include "fdscan.h"
 #include "kselftest_harness.h"
 #include "proc.h"
+#include "ran.h"
 #include "remote.h"
 #include "resolve.h"
 #include "world.h"
@@ -86,6 +89,7 @@ TEST(each_sign_of_a_run_is_one)
 	EXPECT_FALSE(slept(sleeper, WITH(state, 0)));
 	EXPECT_FALSE(slept(sleeper, WITH(state, SLEEPS_DEEP)));
 	EXPECT_FALSE(slept(sleeper, WITH(mm, 0)));
+	EXPECT_FALSE(slept(sleeper, WITH(files, 0)));
 }
 
 TEST(each_sign_of_another_thread_is_one)
@@ -141,6 +145,25 @@ TEST(name_and_parent_are_those_of_the_record_but_of_a_kernel_thread)
 	EXPECT_STREQ("kworker/0:1-mm", k.comm);
 }
 
+TEST(what_has_run_is_told_from_what_has_not)
+{
+	struct ran ran = { 0 };
+
+	ran_end(&ran);
+	EXPECT_TRUE(ran_not(&ran, 3));
+	EXPECT_FALSE(ran_not(&ran, 0));
+	for (uint64_t i = 9; i; i -= 3)
+		ran_add(&ran, i);
+	ran_add(&ran, 0);
+	ran_end(&ran);
+	for (uint64_t i = 1; i <= 9; i++)
+		EXPECT_EQ(i % 3 != 0, ran_not(&ran, i));
+	EXPECT_FALSE(ran_not(&ran, 0));
+	ran_begin(&ran);
+	EXPECT_TRUE(ran_not(&ran, 3));
+	ran_begin(&ran);
+}
+
 /* --- looks -------------------------------------------------------------------------------- */
 
 FIXTURE(looks)
@@ -150,6 +173,15 @@ FIXTURE(looks)
 	/** @child: three processes that sleep until they are killed, by number */
 	pid_t child[3];
 };
+
+/* A pipe that all of them have, until they are told to close it. */
+static int ends[2];
+
+static void close_ends(int sig)
+{
+	close(ends[0]);
+	close(ends[1]);
+}
 
 static void wait_until_it_sleeps(pid_t pid)
 {
@@ -166,6 +198,8 @@ FIXTURE_SETUP(looks)
 	setenv("GRIDLOCK_THREADS", "bpf", 1);
 	self->census = census_new(true);
 	self->before = NULL;
+	ASSERT_EQ(0, pipe(ends));
+	signal(SIGUSR1, close_ends);
 	for (int i = 0; i < 3; i++) {
 		self->child[i] = fork();
 		for (; !self->child[i];)
@@ -221,6 +255,7 @@ FIXTURE_TEARDOWN(looks)
 	world_free(self->before);
 	census_free(self->census);
 	remote_free(remote);
+	close_ends(0);
 	for (int i = 0; i < 3; i++) {
 		kill(self->child[i], SIGKILL);
 		waitpid(self->child[i], NULL, 0);
@@ -654,6 +689,89 @@ TEST_F(looks, wait_left_out_is_told_of_whom_others_wait_for)
 	EXPECT_STREQ("futex mm:1 0x10", wait->id);
 	EXPECT_TRUE(wait->unknown_releaser);
 	EXPECT_EQ(NO_INDEX, self->w->tasks[1].wait);
+}
+
+/* --- tables of descriptors ------------------------------------------------------------------ */
+
+TEST_F(looks, table_is_what_it_was_while_all_who_have_it_sleep)
+{
+	look(self);
+	told[2].files++;
+	look(self);
+	/* Who had it has left it: that one may have changed it before. */
+	EXPECT_EQ(NULL, census_past_files(self->w, 0));
+	look(self);
+	EXPECT_EQ(self->before, census_past_files(self->w, 0));
+	told[1].nr_switches++;
+	look(self);
+	EXPECT_EQ(NULL, census_past_files(self->w, 0));
+	EXPECT_EQ(self->before, census_past_files(self->w, 2));
+	told[0].files = 0;
+	look(self);
+	look(self);
+	EXPECT_EQ(self->before, census_past_files(self->w, 2));
+	EXPECT_EQ(NULL, census_past_files(self->w, 0));
+}
+
+/* Ends of the pipe that child @i has, for all that this look knows. */
+static uint32_t nr_ends(FIXTURE_DATA(looks) * self, int i)
+{
+	const struct fdscan *scan = fdscan_ends(self->w);
+	uint32_t nr = 0;
+	struct stat st;
+
+	fstat(ends[0], &st);
+	for (uint32_t k = 0; k < scan->nr_pipes; k++) {
+		const struct fd_table *table = &scan->tables[scan->pipes[k].table];
+
+		nr += scan->pipes[k].ino == st.st_ino && table->tgid == self->child[i] &&
+		      table->tasks[0] == i;
+	}
+	return nr;
+}
+
+static void have_it_closed(FIXTURE_DATA(looks) * self, int i)
+{
+	char link[64];
+
+	kill(self->child[i], SIGUSR1);
+	while (*fd_link(self->child[i], self->child[i], ends[1], link, sizeof(link)))
+		;
+}
+
+TEST_F(looks, table_is_read_again_once_somebody_who_has_it_has_run)
+{
+	for (int i = 0; i < 3; i++)
+		told[i].files += i;
+	look(self);
+	EXPECT_EQ(2, nr_ends(self, 1));
+	/* The kernel as played here says that it slept: what was read is kept. */
+	have_it_closed(self, 1);
+	look(self);
+	EXPECT_EQ(2, nr_ends(self, 1));
+	told[1].nr_switches++;
+	look(self);
+	EXPECT_EQ(0, nr_ends(self, 1));
+	EXPECT_EQ(2, nr_ends(self, 0));
+	EXPECT_EQ(2, nr_ends(self, 2));
+	/* Another thread that has the same table has run. */
+	have_it_closed(self, 2);
+	told[2].files = told[0].files;
+	told[2].nr_switches++;
+	have_it_closed(self, 0);
+	look(self);
+	EXPECT_EQ(0, nr_ends(self, 0));
+	EXPECT_EQ(0, nr_ends(self, 1));
+}
+
+TEST_F(looks, table_is_read_again_after_a_look_that_did_not)
+{
+	look(self);
+	EXPECT_EQ(2, nr_ends(self, 1));
+	look(self);
+	have_it_closed(self, 1);
+	look(self);
+	EXPECT_EQ(0, nr_ends(self, 1));
 }
 
 TEST_HARNESS_MAIN
