@@ -29,6 +29,10 @@ BPF_STATS = "/proc/sys/kernel/bpf_stats_enabled"
 # From so many seconds on check has the kernel tell who slept.
 LONG = 10
 
+# Threads that wait for nobody, and looks at them.
+RESTING = 1500
+LOOKS = 3
+
 # Longer than any test, in seconds.
 LONGEST = 86400
 
@@ -66,10 +70,10 @@ def checks(*ways):
 
 
 class Crowd:
-    """Threads that wait for one mutex."""
+    """Threads that wait for one mutex, or in another way."""
 
-    def __init__(self, number):
-        self.process = subprocess.Popen([CROWD, "queue", str(number)], stdin=subprocess.PIPE,
+    def __init__(self, number, way="queue"):
+        self.process = subprocess.Popen([CROWD, way, str(number)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
@@ -255,7 +259,40 @@ def owner_that_changes_and_waits_for_nobody_is_silent():
         handover.watch.silent_rounds(3)
 
 
+def nr_reads(source):
+    """Of a watch in some looks at a crowd that waits for nobody, by that source."""
+    os.environ["GRIDLOCK_THREADS"] = source
+    try:
+        with Crowd(RESTING, "rest"), Watch("--json") as watch:
+            watch.silent_rounds(4)
+            before = reads_of(watch.process.pid)
+            watch.silent_rounds(LOOKS)
+            return reads_of(watch.process.pid) - before
+    finally:
+        del os.environ["GRIDLOCK_THREADS"]
+
+
+def reads_of(pid):
+    """By the reader and its children."""
+    children = read_file(f"/proc/{pid}/task/{pid}/children").split()
+    return sum(int(read_file(f"/proc/{task}/io").split("syscr: ")[1].split()[0])
+               for task in [pid, *children])
+
+
+def crowd_that_waits_for_nobody_is_not_read():
+    reads = nr_reads("bpf")
+    claim(reads < RESTING, f"{reads} reads in {LOOKS} looks at {RESTING} threads that rest")
+
+
+def crowd_is_read_where_the_kernel_does_not_tell():
+    reads = nr_reads("proc")
+    claim(reads > RESTING * LOOKS, f"{reads} reads in {LOOKS} looks at {RESTING} threads")
+
+
 TESTS = [
+    ("crowd_that_waits_for_nobody_is_not_read", crowd_that_waits_for_nobody_is_not_read),
+    ("crowd_is_read_where_the_kernel_does_not_tell",
+     crowd_is_read_where_the_kernel_does_not_tell),
     ("facts_are_those_of_proc", facts_are_those_of_proc),
     ("reports_are_the_same", reports_are_the_same),
     ("crowd_is_kept", crowd_is_kept),
