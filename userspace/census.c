@@ -1,77 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * census - which threads slept from one look to the next, and what is known of them
- * (census.h).
- */
+/* census - what is known of the tasks of a look from those before (census.h) */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "alike.h"
 #include "census.h"
+#include "known.h"
 #include "proc.h"
-#include "ran.h"
 #include "remote.h"
-#include "resolve.h"
 #include "world.h"
 #include "xalloc.h"
-
-/* Of the kernel's linux/sched.h: bits of a task's state, and the middle of its priorities. */
-#define TASK_INTERRUPTIBLE	0x1
-#define TASK_UNINTERRUPTIBLE	0x2
-#define TASK_NOLOAD		0x400
-#define MAX_RT_PRIO		100
-#define DEFAULT_PRIO		120
-
-/** struct known - a thread, and what was read of it since it fell asleep */
-struct known {
-	struct census_record record;
-	/** @look: the latest look that told it, and @place: its place in census.told */
-	uint32_t look;
-	uint32_t place;
-	/** @slept: from the look before to this one */
-	bool slept;
-	/** @quiet: its whole address space has, and the look before saw it */
-	bool quiet;
-	/** @now, @past: its task in the latest look, and in the one before; NO_INDEX: none */
-	uint32_t now;
-	uint32_t past;
-	/** @has_task, @has_sleeper: the parts below are known */
-	bool has_task;
-	bool has_sleeper;
-	/** @rests: with @has_sleeper: no thread can end what it waits for */
-	bool rests;
-	struct task task;
-	/** @timed: census_timed(), as of look @timed_look */
-	enum timed timed;
-	uint32_t timed_look;
-	/** @sleeper: how it sleeps; its task and row are those of another look */
-	struct sleeper sleeper;
-	/** @idle: census_idle(); its task is that of another look (owned) */
-	struct wait *idle;
-};
 
 struct census {
 	struct census_source *source;
 	bool tried;
 	bool lasts;
-	/** @known: [nr] as /proc lists them: by process, and in it by age */
-	struct known **known;
-	uint32_t nr;
-	/** @told: [nr_told] whom the latest records are of, in their order */
-	struct known **told;
-	uint32_t nr_told;
-	/** @by_tid: [nr_slots] the same by number; a power of two, at most half in use */
-	struct known **by_tid;
-	uint32_t nr_slots;
+	/** @all: every thread that the kernel told of */
+	struct known_all all;
 	/** @of_task: [nr_of_task] whom the tasks of the latest look are */
 	struct known **of_task;
 	uint32_t nr_of_task;
-	/** @spaces, @tables: of which a thread has run since the look before */
-	struct ran spaces;
-	struct ran tables;
-	/** @look: number of the latest one */
-	uint32_t look;
 	/** @seen: what it saw, once it is over (borrowed); NULL: none is over */
 	const struct world *seen;
 	struct census_counts counts;
@@ -85,44 +34,13 @@ struct census *census_new(bool lasts)
 	return c;
 }
 
-static void forget_idle(struct known *k)
-{
-	if (!k->idle)
-		return;
-	wait_clear(k->idle);
-	free(k->idle);
-	k->idle = NULL;
-}
-
-static void forget(struct known *k)
-{
-	forget_idle(k);
-	free(k);
-}
-
-static void forget_all(struct census *c)
-{
-	for (uint32_t i = 0; i < c->nr; i++)
-		forget(c->known[i]);
-	c->nr = 0;
-	free(c->told);
-	c->told = NULL;
-	c->nr_told = 0;
-	free(c->by_tid);
-	c->by_tid = NULL;
-	c->nr_slots = 0;
-}
-
 void census_free(struct census *c)
 {
 	if (!c)
 		return;
-	forget_all(c);
+	known_forget(&c->all);
 	census_source_close(c->source);
-	free(c->known);
 	free(c->of_task);
-	ran_begin(&c->spaces);
-	ran_begin(&c->tables);
 	free(c);
 }
 
@@ -131,199 +49,13 @@ void census_read_counts(const struct census *c, struct census_counts *ret)
 	*ret = c->counts;
 }
 
-/* --- who is who ----------------------------------------------------------------------- */
-
-/* The slot that holds @tid, or the empty one where it would go; NULL: no slots. */
-static struct known **find_slot(const struct census *c, uint32_t tid)
-{
-	/* Multiplicative hashing; 2^32 divided by the golden ratio. */
-	uint32_t mask = c->nr_slots - 1, at = (tid * 0x9e3779b9U >> 7) & mask;
-
-	if (!c->nr_slots)
-		return NULL;
-	while (c->by_tid[at] && c->by_tid[at]->record.tid != tid)
-		at = (at + 1) & mask;
-	return &c->by_tid[at];
-}
-
-static struct known *find_known(const struct census *c, uint32_t tid)
-{
-	struct known **slot = find_slot(c, tid);
-
-	return slot ? *slot : NULL;
-}
-
-/* @at: the place after the latest one that was found: mostly it is there, as before. */
-static struct known *find_told(const struct census *c, uint32_t tid, uint32_t *at)
-{
-	struct known *k = *at < c->nr_told ? c->told[*at] : NULL;
-
-	if (!k || k->record.tid != tid)
-		k = find_known(c, tid);
-	if (k)
-		*at = k->place + 1;
-	return k;
-}
-
-static void index_again(struct census *c)
-{
-	free(c->by_tid);
-	for (c->nr_slots = 64; c->nr_slots < 2 * c->nr;)
-		c->nr_slots *= 2;
-	c->by_tid = xcalloc(c->nr_slots, sizeof(struct known *));
-	for (uint32_t i = 0; i < c->nr; i++)
-		*find_slot(c, c->known[i]->record.tid) = c->known[i];
-}
-
-static int compare_known(const void *a, const void *b)
-{
-	const struct census_record *x = &(*(struct known *const *)a)->record;
-	const struct census_record *y = &(*(struct known *const *)b)->record;
-
-	if (x->tgid != y->tgid)
-		return x->tgid < y->tgid ? -1 : 1;
-	if (x->start_ns != y->start_ns)
-		return x->start_ns < y->start_ns ? -1 : 1;
-	return (x->tid > y->tid) - (x->tid < y->tid);
-}
-
-/* Ends, or is new, or has run: what it shares with others may have changed. */
-static void note_run(struct census *c, const struct census_record *record)
-{
-	ran_add(&c->spaces, record->mm);
-	ran_add(&c->tables, record->files);
-}
-
-/* Those of the latest look, and the new ones in their places; both are in order. */
-static void merge(struct census *c, struct known **new, uint32_t nr_new)
-{
-	struct known **all = xcalloc(c->nr + nr_new + 1, sizeof(*all));
-	uint32_t nr = 0, at = 0;
-
-	for (uint32_t i = 0; i < c->nr; i++) {
-		struct known *k = c->known[i];
-
-		if (k->look != c->look) {
-			note_run(c, &k->record);
-			forget(k);
-			continue;
-		}
-		while (at < nr_new && compare_known(&new[at], &k) < 0)
-			all[nr++] = new[at++];
-		all[nr++] = k;
-	}
-	while (at < nr_new)
-		all[nr++] = new[at++];
-	free(c->known);
-	c->known = all;
-	c->nr = nr;
-	index_again(c);
-}
-
-static bool is_asleep(const struct census_record *r)
-{
-	return r->state & (TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE) && !r->on_cpu;
-}
-
-/* A number, or its struct, can come round again; not both in the same tick of the clock. */
-static bool is_same(const struct census_record *a, const struct census_record *b)
-{
-	return a->task == b->task && a->tid == b->tid && a->tgid == b->tgid &&
-	       a->start_ns == b->start_ns;
-}
-
-bool census_slept(const struct census_record *a, const struct census_record *b)
-{
-	return is_same(a, b) && is_asleep(a) && is_asleep(b) && a->state == b->state &&
-	       a->mm == b->mm && a->files == b->files &&
-	       a->nr_switches == b->nr_switches && a->run_ns == b->run_ns;
-}
-
-static void update_known(struct census *c, struct known *k, const struct census_record *record)
-{
-	bool same = !memcmp(&k->record, record, sizeof(*record));
-
-	k->look = c->look;
-	k->slept = census_slept(&k->record, record);
-	if (!k->slept) {
-		note_run(c, &k->record);
-		note_run(c, record);
-		k->has_task = false;
-		k->has_sleeper = false;
-	}
-	if (same)
-		return;
-	k->record = *record;
-	if (k->has_task)
-		census_update(record, &k->task);
-}
-
-void census_match(struct census *c, const struct census_record *record, uint32_t nr)
-{
-	struct known **new = NULL, **told = xcalloc(nr, sizeof(*told));
-	uint32_t nr_new = 0, nr_old = 0, at = 0;
-
-	c->look++;
-	ran_begin(&c->spaces);
-	ran_begin(&c->tables);
-	for (uint32_t i = 0; i < nr; i++) {
-		struct known *k = find_told(c, record[i].tid, &at);
-
-		if (k && k->look != c->look && is_same(&k->record, &record[i])) {
-			update_known(c, k, &record[i]);
-			k->place = i;
-			told[i] = k;
-			nr_old++;
-			continue;
-		}
-		k = xcalloc(1, sizeof(*k));
-		k->place = i;
-		told[i] = k;
-		k->record = record[i];
-		k->look = c->look;
-		k->now = NO_INDEX;
-		note_run(c, &k->record);
-		*vec_push(new, nr_new) = k;
-	}
-	free(c->told);
-	c->told = told;
-	c->nr_told = nr;
-	if (nr_new)
-		qsort(new, nr_new, sizeof(*new), compare_known);
-	if (nr_new || nr_old != c->nr)
-		merge(c, new, nr_new);
-	free(new);
-	ran_end(&c->spaces);
-	ran_end(&c->tables);
-}
-
 /* --- the tasks of a look ---------------------------------------------------------------- */
-
-void census_update(const struct census_record *record, struct task *t)
-{
-	proc_set_priority(t, record->prio - MAX_RT_PRIO, record->static_prio - DEFAULT_PRIO,
-			  record->rt_priority, record->policy);
-	t->ppid = record->ppid;
-	/* Of a kernel thread /proc tells more than its name. */
-	if (t->kthread)
-		return;
-	memcpy(t->comm, record->comm, sizeof(record->comm));
-	t->comm[sizeof(record->comm) - 1] = '\0';
-}
-
-/* A frozen sleeper shows another state; it was one when this was read. */
-static char letter_of(const struct census_record *record)
-{
-	if (record->state & TASK_INTERRUPTIBLE)
-		return 'S';
-	return record->state & TASK_NOLOAD ? 'I' : 'D';
-}
 
 static bool add_kept(struct world *w, const struct known *k)
 {
 	struct task *t;
 
-	if (!k->slept || !k->has_task || k->task.state != letter_of(&k->record))
+	if (!k->slept || !k->has_task || k->task.state != known_letter(&k->record))
 		return false;
 	t = world_add_task(w, k->record.tid, k->record.tgid);
 	*t = k->task;
@@ -336,9 +68,9 @@ static void add_thread(struct census *c, struct world *w, struct known *k, bool 
 
 	k->past = k->now;
 	k->now = NO_INDEX;
-	k->quiet = k->slept && k->past != NO_INDEX && ran_not(&c->spaces, k->record.mm);
+	k->quiet = k->slept && k->past != NO_INDEX && ran_not(&c->all.spaces, k->record.mm);
 	if (k->idle && !(k->idle->own_call ? k->slept : k->quiet))
-		forget_idle(k);
+		known_forget_idle(k);
 	c->counts.nr_told++;
 	if (add_kept(w, k)) {
 		c->counts.nr_kept++;
@@ -349,7 +81,7 @@ static void add_thread(struct census *c, struct world *w, struct known *k, bool 
 		if (!k->has_task)
 			return;
 		k->task = w->tasks[nr];
-		census_update(&k->record, &k->task);
+		known_update(&k->record, &k->task);
 	}
 	k->now = nr;
 	*vec_push(c->of_task, c->nr_of_task) = k;
@@ -358,14 +90,14 @@ static void add_thread(struct census *c, struct world *w, struct known *k, bool 
 /* The threads from @first on that are of one process; returns where they end. */
 static uint32_t add_process(struct census *c, struct world *w, uint32_t first)
 {
-	uint32_t tgid = c->known[first]->record.tgid, end;
+	uint32_t tgid = c->all.known[first]->record.tgid, end;
 
-	for (end = first + 1; end < c->nr && c->known[end]->record.tgid == tgid;)
+	for (end = first + 1; end < c->all.nr && c->all.known[end]->record.tgid == tgid;)
 		end++;
 	if (tgid == (uint32_t)getpid() || remote_is_child(w->remote, tgid))
 		return end;
 	for (uint32_t i = first; i < end; i++)
-		add_thread(c, w, c->known[i], end - first > MANY);
+		add_thread(c, w, c->all.known[i], end - first > MANY);
 	return end;
 }
 
@@ -398,12 +130,12 @@ bool census_tasks(struct census *c, struct world *w)
 	if (c->source)
 		record = census_source_read(c->source, &nr);
 	if (!record) {
-		forget_all(c);
+		known_forget(&c->all);
 		return false;
 	}
-	census_match(c, record, nr);
+	known_match(&c->all, record, nr);
 	world_expect(w, nr);
-	for (uint32_t i = 0; i < c->nr;)
+	for (uint32_t i = 0; i < c->all.nr;)
 		i = add_process(c, w, i);
 	w->census = c;
 	c->counts.nr_looks++;
@@ -486,10 +218,11 @@ const struct world *census_past(const struct world *w, uint32_t task, uint32_t *
 const struct world *census_past_files(const struct world *w, uint32_t task)
 {
 	const struct known *k = of_task(w, task);
+	struct census *c = w->census;
 
-	if (!k || !k->slept || k->past == NO_INDEX || !ran_not(&w->census->tables, k->record.files))
+	if (!k || !k->slept || k->past == NO_INDEX || !ran_not(&c->all.tables, k->record.files))
 		return NULL;
-	return w->census->seen;
+	return c->seen;
 }
 
 enum timed census_timed(struct world *w, uint32_t task)
@@ -500,9 +233,9 @@ enum timed census_timed(struct world *w, uint32_t task)
 	if (!k)
 		return proc_timed(t->tgid, t->tid);
 	/* Any thread can make a timer; so it has to be known look by look. */
-	if (!k->quiet || k->timed_look != w->census->look - 1)
+	if (!k->quiet || k->timed_look != w->census->all.look - 1)
 		k->timed = proc_timed(t->tgid, t->tid);
-	k->timed_look = w->census->look;
+	k->timed_look = w->census->all.look;
 	return k->timed;
 }
 
@@ -512,7 +245,7 @@ void census_keep_idle(struct census *c, const struct wait *wait)
 
 	if (!k)
 		return;
-	forget_idle(k);
+	known_forget_idle(k);
 	k->idle = xcalloc(1, sizeof(*k->idle));
 	wait_copy(k->idle, wait);
 }

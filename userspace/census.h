@@ -109,15 +109,6 @@ enum timed census_timed(struct world *w, uint32_t task);
 
 /* --- parts --------------------------------------------------------------------------- */
 
-/** census_match() - take in the records of one moment, [@nr] */
-void census_match(struct census *c, const struct census_record *record, uint32_t nr);
-
-/** census_slept() - did the thread sleep from record @a to record @b */
-bool census_slept(const struct census_record *a, const struct census_record *b);
-
-/** census_update() - set in @t what others can change of a thread while it sleeps */
-void census_update(const struct census_record *record, struct task *t);
-
 /* By census_bpf.c, or census_none.c where it cannot be built. */
 struct census_source;
 

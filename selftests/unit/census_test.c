@@ -17,6 +17,7 @@
 #include "array.h"
 #include "census.h"
 #include "fdscan.h"
+#include "known.h"
 #include "kselftest_harness.h"
 #include "proc.h"
 #include "ran.h"
@@ -58,7 +59,7 @@ static const struct census_record sleeper = {
 
 static bool slept(struct census_record before, struct census_record after)
 {
-	return census_slept(&before, &after);
+	return known_slept(&before, &after);
 }
 
 #define WITH(field, value) ({ struct census_record r = sleeper; r.field = (value); r; })
@@ -125,7 +126,7 @@ TEST(priorities_are_those_of_proc)
 		record.prio = all[i].prio;
 		record.static_prio = all[i].static_prio;
 		record.rt_priority = all[i].rt_priority;
-		census_update(&record, &t);
+		known_update(&record, &t);
 		EXPECT_EQ(all[i].shown, t.prio) TH_LOG("row %zu", i);
 		EXPECT_EQ(all[i].own, t.own_prio) TH_LOG("row %zu", i);
 	}
@@ -138,10 +139,10 @@ TEST(name_and_parent_are_those_of_the_record_but_of_a_kernel_thread)
 	struct census_record record = WITH(ppid, 77);
 
 	memset(record.comm, 'x', sizeof(record.comm));
-	census_update(&record, &t);
+	known_update(&record, &t);
 	EXPECT_STREQ("xxxxxxxxxxxxxxx", t.comm);
 	EXPECT_EQ(77, t.ppid);
-	census_update(&record, &k);
+	known_update(&record, &k);
 	EXPECT_STREQ("kworker/0:1-mm", k.comm);
 }
 
