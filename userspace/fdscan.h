@@ -192,6 +192,13 @@ bool fdscan_hides(struct world *w);
 bool fdscan_shares_table(struct world *w, uint32_t task);
 
 /**
+ * fdscan_table() - read what @table has in it; of fdscan.c
+ *
+ * Return: 0; -ESRCH: the thread is gone; -ETIME: the look's time is over; or another error.
+ */
+int fdscan_table(const struct world *w, struct fdscan *scan, uint32_t table);
+
+/**
  * fdscan_again() - is @table, that of @task, what it was at the look before? Of fdscan.c
  *
  * Then nothing is to be read of it: fdscan_again_end() adds what it has in it.
