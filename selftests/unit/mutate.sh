@@ -20,7 +20,7 @@ reader=$here/../../userspace
 # What is slow, or is about other parts of the reader.
 LEAVE_OUT="abi_test scale_test snapshot_test ustack_test property_test waittab_test"
 LEAVE_OUT+=" alike_test futex_double_test proc_test text_test lens_names_test remote_test"
-LEAVE_OUT+=" lens_calls_test lens_sems_test lens_until_test census_test census_walk_test form_test hold_test hold_model_test"
+LEAVE_OUT+=" lens_calls_test lens_sems_test lens_until_test census_test census_walk_test again_test fdscan_test form_test hold_test hold_model_test"
 
 # FILE|WHAT|SED: the rule WHAT of FILE is gone when SED has changed it
 rules() {
