@@ -125,7 +125,7 @@ bool census_tasks(struct census *c, struct world *w)
 	c->of_task = NULL;
 	if (!c->tried && pays(c)) {
 		c->tried = true;
-		c->source = census_source_open();
+		c->source = census_source_open(&c->all.in_order);
 	}
 	if (c->source)
 		record = census_source_read(c->source, &nr);

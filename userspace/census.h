@@ -112,8 +112,11 @@ enum timed census_timed(struct world *w, uint32_t task);
 /* By census_bpf.c, or census_none.c where it cannot be built. */
 struct census_source;
 
-/** census_source_open() - NULL: this kernel does not tell, or not us */
-struct census_source *census_source_open(void);
+/**
+ * census_source_open() - NULL: this kernel does not tell, or not us
+ * @in_order_ret: set to: it tells of threads in the order in which they were made
+ */
+struct census_source *census_source_open(bool *in_order_ret);
 void census_source_close(struct census_source *source);
 
 /**

@@ -88,7 +88,7 @@ static bool open_iterator(struct census_source *source)
 	return source->link;
 }
 
-struct census_source *census_source_open(void)
+struct census_source *census_source_open(bool *in_order_ret)
 {
 	struct census_source *source;
 
@@ -98,6 +98,8 @@ struct census_source *census_source_open(void)
 	source = xcalloc(1, sizeof(*source));
 	libbpf_set_print(say_nothing);
 	source->walks = open_walk(source, FIRST_RECORDS);
+	/* The iterator goes by number. */
+	*in_order_ret = source->walks;
 	if (source->walks || open_iterator(source))
 		return source;
 	census_source_close(source);

@@ -42,8 +42,8 @@ void known_forget(struct known_all *all)
 	free(all->by_tid);
 	all->by_tid = NULL;
 	all->nr_slots = 0;
-	ran_begin(&all->spaces);
-	ran_begin(&all->tables);
+	ran_free(&all->spaces);
+	ran_free(&all->tables);
 }
 
 /* --- who is who ----------------------------------------------------------------------- */
@@ -199,8 +199,8 @@ void known_match(struct known_all *all, const struct census_record *record, uint
 	uint32_t nr_new = 0, nr_old = 0, at = 0;
 
 	all->look++;
-	ran_begin(&all->spaces);
-	ran_begin(&all->tables);
+	ran_begin(&all->spaces, !all->in_order);
+	ran_begin(&all->tables, !all->in_order);
 	for (uint32_t i = 0; i < nr; i++) {
 		struct known *k = find_told(all, record[i].tid, &at);
 

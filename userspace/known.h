@@ -53,6 +53,13 @@ struct known_all {
 	/** @by_tid: [nr_slots] the same by number; a power of two, at most half in use */
 	struct known **by_tid;
 	uint32_t nr_slots;
+	/**
+	 * @in_order: records are of the order in which threads were made. Else they may lack
+	 * one that was made while they were taken; its maker then ran not long before, and
+	 * what a maker shares counts in the look after, too. Where a look lacks one that
+	 * another such one made, numbers have come round once between the two.
+	 */
+	bool in_order;
 	/** @spaces, @tables: of which a thread has run since the look before */
 	struct ran spaces;
 	struct ran tables;

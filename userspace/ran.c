@@ -9,10 +9,24 @@
 #include "ran.h"
 #include "xalloc.h"
 
-void ran_begin(struct ran *r)
+void ran_free(struct ran *r)
 {
 	free(r->which);
+	free(r->past);
 	*r = (struct ran){ 0 };
+}
+
+void ran_begin(struct ran *r, bool keep)
+{
+	struct ran latest = *r;
+
+	if (keep)
+		r->which = NULL;
+	ran_free(r);
+	if (keep) {
+		r->past = latest.which;
+		r->nr_past = latest.nr;
+	}
 }
 
 void ran_add(struct ran *r, uint64_t which)
@@ -34,12 +48,16 @@ void ran_end(struct ran *r)
 	r->asked = 0;
 }
 
+static bool is_in(uint64_t which, const uint64_t *all, uint32_t nr)
+{
+	return nr && bsearch(&which, all, nr, sizeof(*all), compare);
+}
+
 bool ran_not(struct ran *r, uint64_t which)
 {
 	if (r->asked != which) {
 		r->asked = which;
-		r->answer = !r->nr ||
-			    !bsearch(&which, r->which, r->nr, sizeof(*r->which), compare);
+		r->answer = !is_in(which, r->which, r->nr) && !is_in(which, r->past, r->nr_past);
 	}
 	return which && r->answer;
 }

@@ -2,7 +2,7 @@
 /*
  * ran - of what threads share, such as an address space: that of which one has run.
  *
- *	ran_begin(r);		nobody has
+ *	ran_begin(r, false);	nobody has; true: only those of the latest time have
  *	ran_add(r, which);	one that has @which has; as many as there are
  *	ran_end(r);
  *	ran_not(r, which)	nobody that has @which has
@@ -15,16 +15,21 @@
 
 /** struct ran - all zero: nobody has run */
 struct ran {
-	/** @which: [nr] in order from ran_end() on */
+	/** @which: [nr] in order from ran_end() on; @past: [nr_past] those of the time before */
 	uint64_t *which;
 	uint32_t nr;
+	uint64_t *past;
+	uint32_t nr_past;
 	/** @asked, @answer: the latest one that was asked about */
 	uint64_t asked;
 	bool answer;
 };
 
-/** ran_begin() - forget, and free, all */
-void ran_begin(struct ran *r);
+/** ran_begin() - forget those that were added; @keep: but for those since the latest time */
+void ran_begin(struct ran *r, bool keep);
+
+/** ran_free() - all there is */
+void ran_free(struct ran *r);
 
 /** ran_add() - 0 is nothing that is shared */
 void ran_add(struct ran *r, uint64_t which);

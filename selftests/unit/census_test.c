@@ -120,9 +120,17 @@ TEST(what_has_run_is_told_from_what_has_not)
 	for (uint64_t i = 1; i <= 9; i++)
 		EXPECT_EQ(i % 3 != 0, ran_not(&ran, i));
 	EXPECT_FALSE(ran_not(&ran, 0));
-	ran_begin(&ran);
+	ran_begin(&ran, true);
+	ran_add(&ran, 4);
+	ran_end(&ran);
+	EXPECT_FALSE(ran_not(&ran, 3));
+	EXPECT_FALSE(ran_not(&ran, 4));
+	ran_begin(&ran, true);
 	EXPECT_TRUE(ran_not(&ran, 3));
-	ran_begin(&ran);
+	EXPECT_FALSE(ran_not(&ran, 4));
+	ran_begin(&ran, false);
+	EXPECT_TRUE(ran_not(&ran, 4));
+	ran_free(&ran);
 }
 
 TEST_F(looks, all_are_read_once_and_then_those_that_ran)
@@ -282,6 +290,30 @@ TEST_F(looks, past_is_there_while_the_whole_address_space_sleeps)
 	EXPECT_EQ(self->before, census_past(self->w, 0, &task));
 	look(self);
 	EXPECT_EQ(NULL, census_past(self->w, 0, &task));
+}
+
+TEST_F(looks, where_one_may_be_lacking_a_run_counts_for_two_looks)
+{
+	uint32_t task;
+
+	in_order = false;
+	look(self);
+	EXPECT_EQ(NULL, census_past(self->w, 0, &task));
+	look(self);
+	EXPECT_EQ(NULL, census_past(self->w, 0, &task));
+	EXPECT_EQ(NULL, census_past_files(self->w, 0));
+	look(self);
+	EXPECT_EQ(self->before, census_past(self->w, 0, &task));
+	EXPECT_EQ(self->before, census_past_files(self->w, 0));
+	told[0].nr_switches++;
+	for (int i = 0; i < 2; i++) {
+		look(self);
+		EXPECT_EQ(NULL, census_past(self->w, 0, &task));
+		EXPECT_EQ(NULL, census_past_files(self->w, 1));
+		EXPECT_EQ(self->before, census_past(self->w, 1, &task));
+	}
+	look(self);
+	EXPECT_EQ(self->before, census_past(self->w, 0, &task));
 }
 
 TEST_F(looks, tables_of_descriptors_are_told_apart)
