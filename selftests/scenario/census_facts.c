@@ -9,7 +9,8 @@
  * those that slept. Prints "ready" after the first time, and goes on at a line of its
  * input: what others change of a sleeper meanwhile has to be seen. Prints "kept N", the
  * number of threads that it kept and that were compared; "none" where the kernel does
- * not tell; each fact that differs; and each TID that was not among those compared.
+ * not tell; each fact that differs; each thread that is told twice; and each TID that was
+ * not among those compared.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,14 +111,16 @@ int main(int argc, char **argv)
 		census_end(census, w[i]);
 	}
 	for (uint32_t i = 0; i < w[2]->nr_tasks; i++) {
-		uint32_t task = world_find_task(by_proc, w[2]->tasks[i].tid);
+		pid_t tid = w[2]->tasks[i].tid;
+		uint32_t task = world_find_task(by_proc, tid);
 
+		compare_numbers(tid, "told twice", i, world_find_task(w[2], tid));
 		if (task == NO_INDEX || !slept(w[2], i, &by_proc->tasks[task]))
 			continue;
 		compare(&w[2]->tasks[i], &by_proc->tasks[task]);
 		nr_kept++;
 		for (int k = 1; k < argc; k++)
-			if (atoi(argv[k]) == w[2]->tasks[i].tid)
+			if (atoi(argv[k]) == tid)
 				argv[k] = "0";
 	}
 	for (int k = 1; k < argc; k++)
