@@ -4,8 +4,8 @@
 fails. A resolver that no test is named for fails at once.
 
 The situations of these tests are there at the same time, so that one look by each
-mutant is enough. All mutants are one program, built here out of the reader's source:
-which row of the table of resolvers is left out is told when it runs.
+mutant is enough. A mutant is the very reader that all tests are about, but for the first
+instructions of one resolver: those return at once. Nothing has to be built.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ import kernel_locks
 import named
 import polls
 from gltest import Failed, Scenario, claim, gridlock, run
+from together import once
 
 READER = os.path.join(gltest.HERE, "..", "userspace")
 
@@ -52,16 +53,12 @@ ALONE = ("resolve_lease", *KINDS)
 # Tried one after the other, until the time was enough to look at every task.
 LOOK_SECS = (1, 4, 16)
 
-LEFT_OUT = """
-static bool left_out(size_t row)
-{
-	static const char *const names[] = { %s };
-	const char *name = getenv("GL_LEFT_OUT");
+# What a function of a resolver is replaced by: it claims no sleeper, or does nothing.
+CLAIM_NONE = bytes.fromhex("31c0 c3")  # xor %eax,%eax; ret
+DO_NOTHING = bytes.fromhex("c3")
 
-	return name && !strcmp(name, names[row]);
-}
-
-static void resolve_sleeper("""
+# Where struct resolver has them.
+RESOLVE, READ_AHEAD = 8, 16
 
 
 def resolvers():
@@ -70,39 +67,59 @@ def resolvers():
     return re.findall(r"^\t&(\w+),$", table, re.M)
 
 
-def replace(text, old, new):
-    claim(text.count(old) == 1, f"the source has changed: {old!r} is there no more, or twice")
-    return text.replace(old, new)
+def lines_of(*command):
+    """Its lines, as words."""
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return [line.split() for line in done.stdout.splitlines()]
 
 
 class Mutants:
-    """A reader whose resolvers can be left out, in a folder of its own."""
+    """Copies of the reader, each without one of its resolvers, in a folder of their own."""
 
     def __init__(self, stack):
         self.folder = stack.enter_context(tempfile.TemporaryDirectory())
-        self.path = None
+        self.read = once(self.read_reader)
 
-    def build(self):
-        self.path = os.path.join(self.folder, "userspace")
-        shutil.copytree(READER, self.path)
-        os.symlink(os.path.join(READER, "..", "kmod"), os.path.join(self.folder, "kmod"))
-        source = os.path.join(self.path, "resolve.c")
-        with open(source, encoding="ascii") as file:
-            text = file.read()
-        names = ", ".join(f'"{name}"' for name in resolvers())
-        text = replace(text, "\nstatic void resolve_sleeper(", LEFT_OUT % names)
-        for call in ("resolvers[i]->resolve(w, s)", "resolvers[i]->read_ahead)"):
-            text = replace(text, f"if ({call}", f"if (!left_out(i) && {call}")
-        with open(source, "w", encoding="ascii") as file:
-            file.write(text)
-        done = subprocess.run(["make", "-s", "-C", self.path, "gridlock"], capture_output=True,
-                              text=True, check=False)
-        claim(done.returncode == 0, f"it does not build: {done.stderr}")
+    def read_reader(self):
+        """Its bytes; addresses by their symbols; what pointers point to, by their own
+        addresses; and how far behind its address in the file each instruction is.
+        """
+        path = shutil.which("gridlock")
+        with open(path, "rb") as file:
+            code = file.read()
+        symbols = {words[2]: int(words[0], 16) for words in lines_of("nm", path)
+                   if len(words) == 3}
+        pointers = {int(words[0], 16): int(words[3], 16)
+                    for words in lines_of("readelf", "-rW", path)
+                    if words[2:3] == ["R_X86_64_RELATIVE"]}
+        text, = (words for words in lines_of("readelf", "-lW", path)
+                 if words[:1] == ["LOAD"] and "E" in words)
+        return code, symbols, pointers, int(text[2], 16) - int(text[1], 16)
+
+    def make(self, name, path):
+        code, symbols, pointers, behind = self.read()
+        code = bytearray(code)
+        for field, new in ((RESOLVE, CLAIM_NONE), (READ_AHEAD, DO_NOTHING)):
+            function = pointers.get(symbols[name] + field)
+            claim(function or field != RESOLVE, f"no function of {name} is to be found")
+            if not function:
+                continue
+            shared = [row for row in resolvers() if pointers.get(symbols[row] + field) == function]
+            claim(shared == [name], f"one function is that of all these: {shared}")
+            code[function - behind:function - behind + len(new)] = new
+        with open(path, "wb") as file:
+            file.write(code)
+        os.chmod(path, 0o755)
 
     def env(self, name):
-        if not self.path:
-            self.build()
-        return {"PATH": f"{self.path}:{os.environ['PATH']}", "GL_LEFT_OUT": name}
+        """So that gridlock is the one without that; of no name, the whole one."""
+        if not name:
+            return {}
+        folder = os.path.join(self.folder, name)
+        if not os.path.exists(folder):
+            os.mkdir(folder)
+            self.make(name, os.path.join(folder, "gridlock"))
+        return {"PATH": f"{folder}:{os.environ['PATH']}"}
 
 
 class Stage:
