@@ -3,7 +3,7 @@
 """How often a waiter is overtaken, to the number: a lock changes hands past it so
 many times, one event after the other, and `gridlock watch` tells just that number.
 Beside it one looks for once more, and is silent. Where a turn passes no tracepoint
-the number is a lower bound, and that is claimed as well. All situations stand beside
+the number is a lower bound, and that is claimed as well. All scenes stand beside
 each other, with locks of their own, so that the same looks are for many of them.
 """
 
@@ -70,14 +70,14 @@ def expect(told, want, want_beyond=None):
     claim(told == (want, want_beyond or {}), f"overtaken: {told}, not {want}")
 
 
-class Situation:
+class Scene:
     """Puppets with these names, and what they do: a function that yields whenever it is to be
     seen, and gets what both counters have told of them by then.
     """
 
     def __init__(self, act, *names):
         self.act, self.names = act, names
-        self.stage = self.error = None
+        self.show = self.error = None
 
     def enter(self, stack):
         self.p = stack.enter_context(Puppets(*self.names))
@@ -95,38 +95,37 @@ class Situation:
             return False
 
     def test(self):
-        self.stage.play()
+        self.show.play()
         if self.error:
             raise self.error
 
 
-class Stage:
-    """Situations beside each other, that go on from look to look when the first test asks.
+class Show:
+    """Scenes beside each other, that go on from look to look when the first test asks.
     lens: of the first one's puppets.
     """
 
     def __init__(self, lens=None):
-        self.situations, self.lens = [], lens
+        self.scenes, self.lens = [], lens
         self.play = once(self.play_once)
 
-    def has_room(self, situation):
-        return sum(len(each.names) for each in self.situations + [situation]) <= MOST_ACTORS
+    def has_room(self, scene):
+        return sum(len(each.names) for each in self.scenes + [scene]) <= MOST_ACTORS
 
-    def add(self, situation):
-        situation.stage = self
-        self.situations.append(situation)
+    def add(self, scene):
+        scene.show = self
+        self.scenes.append(scene)
 
     def play_once(self):
         with contextlib.ExitStack() as stack:
-            for situation in self.situations:
-                situation.enter(stack)
-            options = ["--lens", str(self.situations[0].p[self.lens].tid)] if self.lens else []
+            for scene in self.scenes:
+                scene.enter(stack)
+            options = ["--lens", str(self.scenes[0].p[self.lens].tid)] if self.lens else []
             counters = stack.enter_context(Counters(NUMBER, *options))
-            going = [situation for situation in self.situations if situation.go_on(None)]
+            going = [scene for scene in self.scenes if scene.go_on(None)]
             while going:
                 counters.looked()
-                going = [situation for situation in going
-                         if situation.go_on(counters.told(situation.p))]
+                going = [scene for scene in going if scene.go_on(counters.told(scene.p))]
 
 
 # --- those more urgent take turns: each of them waits, and all is counted ---
@@ -140,7 +139,7 @@ def turns_of(lock, number=0):
         expect((yield), {})
         turns.take(1)
         expect((yield), {"polite": NUMBER})
-    return Situation(act, "a", "b", "polite")
+    return Scene(act, "a", "b", "polite")
 
 
 def one_who_came_first(p):
@@ -187,7 +186,7 @@ def stolen(lock, number, act, *numbers):
         told, beyond = yield
         claim(told.get("polite", 0) in numbers, f"overtaken: {told}, not {numbers}")
         claim(not beyond, f"overtaken: {beyond}")
-    return Situation(acts, "greedy", "polite")
+    return Scene(acts, "greedy", "polite")
 
 
 def stolen_at_once(lock, number, times, *numbers):
@@ -247,7 +246,7 @@ def readers_woken_together(number, nr_readers):
         for name in ["first"] + readers:
             p[name].answer()
         expect((yield), {"polite": NUMBER} if nr_readers == NUMBER else {})
-    return Situation(act, "holder", "first", "polite", *(f"r{i}" for i in range(nr_readers)))
+    return Scene(act, "holder", "first", "polite", *(f"r{i}" for i in range(nr_readers)))
 
 
 def readers_of_an_rwlock_are_counted_by_the_lens():
@@ -261,9 +260,9 @@ def readers_of_an_rwlock_are_counted_by_the_lens():
         yield
         yield from in_turn(p)
 
-    situation = Situation(acts, "one", "two", "polite")
-    Stage(lens="one").add(situation)
-    situation.test()
+    scene = Scene(acts, "one", "two", "polite")
+    Show(lens="one").add(scene)
+    scene.test()
 
 
 # --- one that always asks is let in now and then: its share goes by turns ---
@@ -300,51 +299,51 @@ ON_EACH_KERNEL = {
         [stolen_at_once("rwsem-w", 1, NUMBER, 0, NUMBER)],
     "rwsem_stolen_seven_times_is_silent": [stolen_at_once("rwsem-w", 2, NUMBER - 1, 0)],
     "readers_that_come_past_a_writer_are_counted":
-        [Situation(readers_in_turn("flock", NUMBER, Readers.pass_over), "one", "two", "polite")],
+        [Scene(readers_in_turn("flock", NUMBER, Readers.pass_over), "one", "two", "polite")],
     # On PREEMPT_RT an rwsem is an rtmutex inside, which lets one in at a time.
     "readers_of_an_rwsem_that_are_let_in_past_a_writer_are_counted":
         [] if RT else [readers_woken_together(3, NUMBER), readers_woken_together(4, NUMBER - 1)],
 }
 ON_THE_FIRST = {
     "one_turn_is_allowed_to_who_came_first":
-        [Situation(one_who_came_first, "a", "b", "elder", "polite")],
-    "count_begins_afresh_with_each_wait": [Situation(one_that_waits_twice, "a", "b", "polite")],
+        [Scene(one_who_came_first, "a", "b", "elder", "polite")],
+    "count_begins_afresh_with_each_wait": [Scene(one_that_waits_twice, "a", "b", "polite")],
     "pthread_mutex_found_taken_eight_times_is_counted": [looks_in_vain(NUMBER, NUMBER)],
     "pthread_mutex_found_taken_seven_times_is_silent": [looks_in_vain(NUMBER - 1, 0)],
     # Between two looks of the waiter it takes no system call: a lower bound.
     "pthread_mutex_stolen_meanwhile_counts_once":
         [looks_in_vain(NUMBER - 1, 0, thefts=3), looks_in_vain(NUMBER, NUMBER, thefts=3)],
     "file_lock_let_go_of_in_vain_is_silent":
-        [Situation(readers_let_go_in_vain, "polite", *(f"r{i}" for i in range(NUMBER + 2)))],
+        [Scene(readers_let_go_in_vain, "polite", *(f"r{i}" for i in range(NUMBER + 2)))],
 }
 
 
-def put_on_stages(situations):
+def put_in_shows(scenes):
     """Each on the first one that has room for it."""
-    stages = []
-    for situation in situations:
-        stage = next((stage for stage in stages if stage.has_room(situation)), None)
-        if not stage:
-            stage = Stage()
-            stages.append(stage)
-        stage.add(situation)
+    shows = []
+    for scene in scenes:
+        show = next((show for show in shows if show.has_room(scene)), None)
+        if not show:
+            show = Show()
+            shows.append(show)
+        show.add(scene)
 
 
-put_on_stages(situation for table in [ON_EACH_KERNEL] + [ON_THE_FIRST] * ON_FIRST
-              for situations in table.values() for situation in situations)
+put_in_shows(scene for table in [ON_EACH_KERNEL] + [ON_THE_FIRST] * ON_FIRST
+             for scenes in table.values() for scene in scenes)
 
 
-def test_of(situations):
+def test_of(scenes):
     def test():
-        if not situations:
+        if not scenes:
             raise Skipped(f"the lock is another one {'on' if RT else 'but on'} PREEMPT_RT")
-        for situation in situations:
-            situation.test()
+        for scene in scenes:
+            scene.test()
     return test
 
 
-TESTS = [(name, test_of(situations)) for name, situations in ON_EACH_KERNEL.items()] + [
-    (name, same_everywhere(test_of(situations))) for name, situations in ON_THE_FIRST.items()] + [
+TESTS = [(name, test_of(scenes)) for name, scenes in ON_EACH_KERNEL.items()] + [
+    (name, same_everywhere(test_of(scenes))) for name, scenes in ON_THE_FIRST.items()] + [
     (test.__name__, test) for test in (
         readers_of_an_rwlock_are_counted_by_the_lens,
         one_that_always_asks_for_a_mutex_and_gets_little_is_starvation,
