@@ -8,16 +8,12 @@ each other, with locks of their own, so that the same looks are for many of them
 """
 
 import contextlib
-import os
 
-from gltest import RT, Skipped, claim, need_both, run, same_everywhere
+from gltest import ON_FIRST, RT, Skipped, claim, need_both, run, same_everywhere
 from passers import Readers, Thief, Turns, ask_always, claim_gets_little, look_in_vain
 from puppets import Puppets, pass_looks
 from together import MOST_ACTORS, once
 from watch import Watch
-
-# Where what is the same on each kernel is tested.
-ON_FIRST = "GL_TESTED_ON" not in os.environ
 
 # The default threshold.
 NUMBER = 8

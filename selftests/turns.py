@@ -8,9 +8,8 @@ What is counted of a lock stays for a while: tests that go by numbers have one e
 
 import time
 
-from gltest import RT, claim, need_both, run, same_everywhere, wait_until
+from gltest import ON_FIRST, RT, claim, need_both, run, same_everywhere, wait_until
 from counters import DEBUGFS, read_waits
-from overtaken import ON_FIRST
 from passers import PASSED, Thief, Turns, ask_always, claim_gets_little, look_in_vain
 from puppets import Puppets
 from together import once
