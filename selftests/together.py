@@ -60,100 +60,10 @@ def claim_proven(report):
           f"not all was proven in time: {brief(report.findings)}")
 
 
-class Stage:
-    """Situations by their names, scenarios that have not begun, some of which are to be
-    found: begun, and looked at, when the first test asks; they are over then."""
-
-    def __init__(self, scenarios, found):
-        self.scenario, self.found = scenarios, found
-        self.report = None
-        self.looked = once(self.run)
-
-    def begin(self, stack):
-        for scenario in self.scenario.values():
-            stack.enter_context(scenario)
-        settle_tcp({tid for name in self.found for tid in self.watched(name)},
-                   any(self.scenario[name].sends_tcp for name in self.found))
-
-    def watched(self, name):
-        """Who has to wait there."""
-        return self.scenario[name].tid.values()
-
-    def look(self):
-        self.report = look_until(lambda findings: all(self.findings_of(name, findings)
-                                                      for name in self.found))
-
-    def run(self):
-        """Once for all tests."""
-        with contextlib.ExitStack() as stack:
-            self.begin(stack)
-            self.look()
-
-    def claim_looked(self):
-        """Fails in every test if it fails."""
-        self.looked()
-        strangers = [finding for finding in filter(is_serious, self.report.findings)
-                     if not any(map(self.is_of(finding), self.scenario))]
-        claim(not strangers, f"of nobody here: {brief(strangers)}")
-
-    def is_of(self, finding):
-        tids = {task["tid"] for task in finding["tasks"]}
-        return lambda name: tids & set(self.scenario[name].tid.values())
-
-    def findings_of(self, name, findings=None):
-        return [finding for finding in
-                filter(is_serious, self.report.findings if findings is None else findings)
-                if self.is_of(finding)(name)]
-
-    def claim_silent(self, name):
-        self.claim_looked()
-        claim(not self.findings_of(name), brief(self.findings_of(name)))
-        claim_proven(self.report)
-
-
-class Together(Stage):
-    """The situations of these cases, or of their twins; what is found is told in words, too."""
-
-    def __init__(self, cases, twin):
-        super().__init__({case.name: Scenario(case.twin if twin else case.actors, case.threads)
-                          for case in cases},
-                         [] if twin else [case.name for case in cases])
-        self.cases = {case.name: case for case in cases}
-        self.words = ""
-
-    def watched(self, name):
-        return self.scenario[name].tids(self.cases[name].members())
-
-    def look(self):
-        super().look()
-        if self.found:
-            # Where the time was too short to ask all of them, one more process may hold an end.
-            self.words = in_words(lambda out: all(self.is_told(self.cases[name], out)
-                                                  for name in self.found))
-
-    def about(self, case, words):
-        """The findings in words that the case's first member is in."""
-        who = case.edges[0][0]
-        tid = self.scenario[case.name].tid[who]
-        return [finding for finding in words.split("\n\n")
-                if re.search(rf"^  {re.escape(who)}\[{tid}\] +waits for ", finding, re.M)]
-
-    def is_told(self, case, words):
-        about = self.about(case, words)
-        return len(about) == 1 and about[0].startswith(f"{case.type} ({case.verdict})")
-
-    def claim_found(self, case):
-        self.claim_looked()
-        scenario = self.scenario[case.name]
-        check_found(case, scenario, self.findings_of(case.name), self.report)
-        about = self.about(case, self.words)
-        claim(len(about) == 1, f"{case.name} is not told once in words: {self.words}")
-        check_words(case, scenario, about[0])
-
-
 class SideBySide:
-    """Situations, by name: contexts that give their tasks. They are begun, and looked at,
-    when the first test asks, and over then; of those in found something is found.
+    """Situations, by name: functions that give contexts of tasks. They are begun, and looked
+    at, when the first test asks, and over then; of those in found something is found. One
+    that is skipped is not there, and that is said by its own test.
 
     then is done while they stand, after the look; told is what it returns.
     """
@@ -164,16 +74,22 @@ class SideBySide:
         self.report = self.told = None
         self.look_once = once(self.begin_and_look)
 
+    def begin(self, stack):
+        for name, situation in self.situations.items():
+            try:
+                self.tids[name] = set(stack.enter_context(situation()))
+            except Skipped as why:
+                self.skipped[name] = why
+
+    def those_found(self):
+        """All that are there of them."""
+        return [name for name in self.found if name in self.tids]
+
     def begin_and_look(self):
         with contextlib.ExitStack() as stack:
-            for name, situation in self.situations.items():
-                try:
-                    self.tids[name] = set(stack.enter_context(situation()))
-                except Skipped as why:
-                    self.skipped[name] = why
-            there = self.found.keys() - self.skipped.keys()
+            self.begin(stack)
             self.report = look_until(lambda findings: all(self.about(name, findings)
-                                                          for name in there))
+                                                          for name in self.those_found()))
             self.told = self.then()
 
     def about(self, name, findings=None):
@@ -191,10 +107,75 @@ class SideBySide:
         claim(not strangers, f"of nobody here: {brief(strangers)}")
         return self.about(name)
 
+    def serious(self, name):
+        return list(filter(is_serious, self.findings(name)))
+
     def claim_silent(self, name):
-        serious = list(filter(is_serious, self.findings(name)))
-        claim(not serious, brief(serious))
+        claim(not self.serious(name), brief(self.serious(name)))
         claim_proven(self.report)
+
+
+@contextlib.contextmanager
+def tasks_of(scenario):
+    with scenario:
+        yield scenario.tid.values()
+
+
+class Scenarios(SideBySide):
+    """Situations that are scenarios, which have not begun, some of which are to be found."""
+
+    def __init__(self, scenarios, found, then=lambda: None):
+        contexts = {name: functools.partial(tasks_of, scenario)
+                    for name, scenario in scenarios.items()}
+        super().__init__({name: contexts.pop(name) for name in found}, contexts, then)
+        self.scenarios = scenarios
+
+    def watched(self, name):
+        """Who has to wait there."""
+        return self.tids[name]
+
+    def begin(self, stack):
+        super().begin(stack)
+        there = self.those_found()
+        settle_tcp({tid for name in there for tid in self.watched(name)},
+                   any(self.scenarios[name].sends_tcp for name in there))
+
+
+class Together(Scenarios):
+    """The situations of these cases, or of their twins; what is found is told in words, too."""
+
+    def __init__(self, cases, twin):
+        super().__init__({case.name: Scenario(case.twin if twin else case.actors, case.threads)
+                          for case in cases},
+                         [] if twin else [case.name for case in cases],
+                         (lambda: None) if twin else self.in_words)
+        self.cases = {case.name: case for case in cases}
+
+    def watched(self, name):
+        return self.scenarios[name].tids(self.cases[name].members())
+
+    def in_words(self):
+        # Where the time was too short to ask all of them, one more process may hold an end.
+        return in_words(lambda out: all(self.is_told(self.cases[name], out)
+                                        for name in self.those_found()))
+
+    def about_in_words(self, case, words):
+        """The findings in words that the case's first member is in."""
+        who = case.edges[0][0]
+        tid = self.scenarios[case.name].tid[who]
+        return [finding for finding in words.split("\n\n")
+                if re.search(rf"^  {re.escape(who)}\[{tid}\] +waits for ", finding, re.M)]
+
+    def is_told(self, case, words):
+        about = self.about_in_words(case, words)
+        return len(about) == 1 and about[0].startswith(f"{case.type} ({case.verdict})")
+
+    def claim_found(self, case):
+        findings, scenario = self.serious(case.name), self.scenarios[case.name]
+        check_found(case, scenario, findings, self.report)
+        about = self.about_in_words(case, self.told)
+        claim(len(about) == 1, f"{case.name} is not told once in words: {self.told}")
+        check_words(case, scenario, about[0])
 
 
 def groups(cases):
@@ -234,18 +215,16 @@ class Situation:
     def __init__(self, name, scenario, type, verdict, alone):
         self.name, self.scenario = name, scenario
         self.type, self.verdict, self.alone = type, verdict, alone
-        self.stage = None
+        self.beside = None
         self.test_name = f"{name}_is_{verdict}_{type}" if type else f"{name}_is_silent"
 
     def test(self):
         """One finding, about exactly the situation's own tasks; or none."""
         if not self.type:
-            return self.stage.claim_silent(self.name)
-        self.stage.claim_looked()
-        findings = [finding for finding in self.stage.report.findings
-                    if self.stage.is_of(finding)(self.name)]
+            return self.beside.claim_silent(self.name)
+        findings = self.beside.findings(self.name)
         claim([(f["type"], f["verdict"]) for f in findings] == [(self.type, self.verdict)],
-              f"{brief(findings)}; unseen: {self.stage.report.json['unseen']}")
+              f"{brief(findings)}; unseen: {self.beside.report.json['unseen']}")
         members = {task["tid"] for task in findings[0]["tasks"]}
         claim(members == set(self.scenario.tid.values()), brief(findings))
 
@@ -268,8 +247,8 @@ def tests_of(table):
             groups.append([])
         groups[-1].append(situation)
     for group in groups:
-        stage = Stage({situation.name: situation.scenario for situation in group},
-                      [situation.name for situation in group if situation.type])
+        beside = Scenarios({situation.name: situation.scenario for situation in group},
+                           [situation.name for situation in group if situation.type])
         for situation in group:
-            situation.stage = stage
+            situation.beside = beside
     return [(row.test_name, row.test) if isinstance(row, Situation) else row for row in table]
