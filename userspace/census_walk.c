@@ -5,16 +5,13 @@
 #include "census_walk.h"
 #include "xalloc.h"
 
-/* The first process of all is the first in the list, and never goes. */
-static const struct census_border first = { .tid = 1 };
-
 enum census_outcome census_walk(census_tell_fn *tell, void *source, uint32_t *nr_ret)
 {
 	struct census_border *border = NULL;
 	struct census_piece piece;
 	uint32_t nr = 0, nr_gone = 0;
 
-	*vec_push(border, nr) = first;
+	*vec_push(border, nr) = (struct census_border){ 0 };
 	do {
 		piece = (struct census_piece){ .from = border[nr - 1] };
 		if (tell(source, &piece)) {

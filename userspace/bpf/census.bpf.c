@@ -136,7 +136,7 @@ int census_tell(struct bpf_iter__task *ctx)
 /* Tell of some threads, from the border on; says what came of it. */
 static __always_inline __u32 tell_some(struct census_piece *piece)
 {
-	struct task_struct *t = find_thread(piece->from.tid);
+	struct task_struct *t = piece->from.tid ? find_thread(piece->from.tid) : first_thread();
 	struct bpf_iter_num it;
 	__u32 at = piece->from.nr, outcome = CENSUS_MORE;
 

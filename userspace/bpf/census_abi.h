@@ -48,8 +48,9 @@ struct census_record {
 
 /** struct census_border - where a piece begins */
 struct census_border {
-	/** @task: the thread that is told next, as in its record; 0: the first of all */
+	/** @task: the thread that is told next, as in its record, with @tid */
 	__u64 task;
+	/** @tid: its number; 0: whoever is the first of all */
 	__u32 tid;
 	/** @nr: records of those before */
 	__u32 nr;

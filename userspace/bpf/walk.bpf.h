@@ -10,6 +10,9 @@
 #ifndef WALK_BPF_H
 #define WALK_BPF_H
 
+/* Parents of parents, of the reader. */
+#define MAX_ANCESTORS	4096
+
 /* As large as the kernel's. */
 struct bpf_iter_num {
 	__u64 opaque;
@@ -65,6 +68,27 @@ static __always_inline bool is_end(const struct task_struct *t)
 {
 	/* Where nothing can be read it is 0 all over. */
 	return !t->pid && t->group_leader == t;
+}
+
+/*
+ * The first thread of all; NULL if it is not found. The list hangs on the first idle task,
+ * of which everybody is a descendant. There need be nobody who has the number 1.
+ */
+static __always_inline struct task_struct *first_thread(void)
+{
+	struct task_struct *t = thread_at(bpf_get_current_task_btf()), *first = NULL;
+	struct bpf_iter_num it;
+
+	bpf_iter_num_new(&it, 0, MAX_ANCESTORS);
+	while (bpf_iter_num_next(&it)) {
+		if (is_end(t)) {
+			first = next_thread(t);
+			break;
+		}
+		t = thread_at(t->real_parent);
+	}
+	bpf_iter_num_destroy(&it);
+	return first;
 }
 
 #endif /* WALK_BPF_H */
