@@ -156,8 +156,8 @@ static bool read_iterator(struct census_source *source, uint32_t *nr_ret)
 
 static int tell_piece(void *from, struct census_piece *piece)
 {
-	const struct census_source *source = from;
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = piece, .ctx_size_in = sizeof(*piece));
+	const struct census_source *source = from;
 
 	return bpf_prog_test_run_opts(bpf_program__fd(source->skel->progs.census_walk), &opts);
 }

@@ -21,7 +21,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-static char path[] = "/tmp/sharer.XXXXXX";
+static char path[32] = "/tmp/sharer.XXXXXX";
 static int filled[2], told[2], done[2], closes;
 
 static void check(int ok, const char *what)

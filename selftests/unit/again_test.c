@@ -314,7 +314,8 @@ static void neighbour_comes(void)
 	told[3] = told[0];
 	told[3].task += 100;
 	told[3].start_ns += 100;
-	told[3].tid = told[3].tgid = told[2].tid + 1;
+	told[3].tid = told[2].tid + 1;
+	told[3].tgid = told[3].tid;
 	nr_told = 4;
 }
 

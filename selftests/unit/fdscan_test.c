@@ -99,7 +99,8 @@ TEST_F(looks, table_is_read_again_once_somebody_who_has_it_has_come)
 	have_it_closed(self, 0);
 	told[3] = told[2];
 	told[3].task += 100;
-	told[3].tid = told[3].tgid = told[2].tid + 1;
+	told[3].tid = told[2].tid + 1;
+	told[3].tgid = told[3].tid;
 	nr_told = 4;
 	look(self);
 	EXPECT_EQ(0, nr_ends(self, 0));
