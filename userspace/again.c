@@ -3,7 +3,7 @@
  * again - waits that must be what they were at an earlier look (again.h).
  *
  * What the look before read of the wait, it read after it had asked who sleeps, and
- * each thread of the address space has slept from then until this look asked. So no
+ * each thread of the address space has slept from then until this look had asked. So no
  * word of a lock was written, nothing was mapped in its place, no signal was given
  * another handler, no timer was made, and no thread has come or gone.
  */

@@ -2,14 +2,17 @@
 /*
  * census - what looks that come one after the other need not read anew.
  *
- * At the begin of a look the kernel tells a record of every thread, at one go. A
+ * At the begin of a look the kernel tells a record of every thread, each of a moment of
+ * its own, and only then anything is read: what a look has read holds until the earliest
+ * record of the next one. Who runs after its record was told has run by its next one. A
  * thread that was off the CPU in two records that come after each other, in the
  * same state of sleep, and has not left a CPU in between, slept from the one to the
  * other: what was read of it after the first record is true still, its system call
  * and the function it sleeps in included. Where that goes for all threads that share
  * an address space, nothing in it has changed either, but where others share it, too,
- * or a debugger wrote to it. All else is read as ever: threads that ran, shared memory,
- * descriptors, file locks.
+ * or somebody wrote to it from outside, as a debugger does; and where it goes for all
+ * that share a table of descriptors, nothing in that. All else is read as ever: threads
+ * that ran, shared memory, what a pipe or a socket has in it, file locks.
  *
  * It is for looks that make a series. A proof does without: it reads everything.
  * Where the kernel does not tell, every look reads everything.

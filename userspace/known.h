@@ -67,7 +67,7 @@ struct known_all {
 	uint32_t look;
 };
 
-/** known_match() - take in the records of one moment, [@nr] */
+/** known_match() - take in the records of one look, [@nr] */
 void known_match(struct known_all *all, const struct census_record *record, uint32_t nr);
 
 /** known_forget() - all of them */

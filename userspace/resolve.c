@@ -206,10 +206,12 @@ static void add_sleeper(struct world *w, uint32_t task, bool with_row, bool foll
 	if (!row == with_row || !may_wait(&w->tasks[task], row))
 		return;
 	/* Most of a machine's threads: what is known of them is all that there is. */
-	if ((!row && census_rests(w, task)) || again_idles(w, task, row))
+	if (!row && census_rests(w, task))
 		return;
 	/* Of two entries with one number the thread that is there now. */
-	if (world_find_task(w, w->tasks[task].tid) != task || again_follow(w, task, row))
+	if (world_find_task(w, w->tasks[task].tid) != task)
+		return;
+	if (again_idles(w, task, row) || again_follow(w, task, row))
 		return;
 	*vec_push(*s, *nr) = (struct sleeper){
 		.task = task, .row = row, .nr = -1, .follows = follows

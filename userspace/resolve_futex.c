@@ -292,7 +292,8 @@ static bool is_of_own_space(struct world *w, const struct sleeper *s,
 {
 	const struct proc_map *map;
 
-	if (guess->unread || (guess->number && holder->owner != OWNER_TASK))
+	/* What could not be read this time is to be read at the next look. */
+	if (s->nr < 0 || guess->unread || (guess->number && holder->owner != OWNER_TASK))
 		return false;
 	map = futex_map(w, w->tasks[s->task].tgid, guess->addr);
 	return map && !map->shared;

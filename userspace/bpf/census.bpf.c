@@ -102,6 +102,7 @@ static __always_inline void tell(const struct task_struct *t, struct census_reco
 {
 	__u64 switches = nr_switches(t);
 
+	barrier();
 	record->nr_switches = switches;
 	record->task = (__u64)t;
 	record->mm = (__u64)t->mm;
@@ -133,14 +134,27 @@ int census_tell(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+/* Where a piece is to begin; NULL: who was there is gone, and may have left its number. */
+static __always_inline struct task_struct *thread_of(const struct census_border *border)
+{
+	struct task_struct *t;
+
+	if (!border->tid)
+		return first_thread();
+	t = find_thread(border->tid);
+	if (!t || (__u64)t != border->task || t->start_boottime != border->start_ns)
+		return NULL;
+	return t;
+}
+
 /* Tell of some threads, from the border on; says what came of it. */
 static __always_inline __u32 tell_some(struct census_piece *piece)
 {
-	struct task_struct *t = piece->from.tid ? find_thread(piece->from.tid) : first_thread();
+	struct task_struct *t = thread_of(&piece->from);
 	struct bpf_iter_num it;
 	__u32 at = piece->from.nr, outcome = CENSUS_MORE;
 
-	if (!t || (piece->from.task && (__u64)t != piece->from.task))
+	if (!t)
 		return CENSUS_GONE;
 	bpf_iter_num_new(&it, 0, CENSUS_PIECE);
 	while (bpf_iter_num_next(&it)) {
@@ -162,6 +176,7 @@ static __always_inline __u32 tell_some(struct census_piece *piece)
 	bpf_iter_num_destroy(&it);
 	piece->to.nr = at;
 	piece->to.task = (__u64)t;
+	piece->to.start_ns = t->start_boottime;
 	piece->to.tid = t->pid;
 	return outcome;
 }

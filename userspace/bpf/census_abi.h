@@ -48,8 +48,9 @@ struct census_record {
 
 /** struct census_border - where a piece begins */
 struct census_border {
-	/** @task: the thread that is told next, as in its record, with @tid */
+	/** @task, @start_ns: the thread that is told next, as in its record, with @tid */
 	__u64 task;
+	__u64 start_ns;
 	/** @tid: its number; 0: whoever is the first of all */
 	__u32 tid;
 	/** @nr: records of those before */
