@@ -3,12 +3,13 @@
  * census_walk - all threads of the machine, told in pieces by a program in the kernel.
  *
  * Whoever is there all the while is told, and no thread is told twice; its number can be,
- * where another thread of a process executes a program meanwhile and takes it over. Threads are gone
- * through in an order that does not change: that in which they were made. Each piece
- * begins at a thread that is there still, all before which have been told, and gives the
- * one where the next piece begins. If that one is gone by then, the piece before is told
- * anew, in the place of what it told. Whoever is made meanwhile comes after its maker:
- * if it is not told, its maker runs after the moment that it is told of, or has ended.
+ * where another thread of a process executes a program meanwhile and takes it over.
+ * Threads are gone through in an order that does not change: that in which they were
+ * made. Each piece begins at a thread that is there still, all before which have been
+ * told, and gives the one where the next piece begins. If that one is gone by then, the
+ * piece before is told anew, in the place of what it told. Whoever is made meanwhile
+ * comes after its maker: if it is not told, its maker runs after the moment that it is
+ * told of, or has ended.
  */
 #ifndef CENSUS_WALK_H
 #define CENSUS_WALK_H

@@ -50,25 +50,34 @@ static void sleep_for_ever(void)
 		pause();
 }
 
-static void lock(void)
+static int open_file(void)
 {
 	int fd = open(path, O_RDONLY);
 
-	check(fd >= 0 && !flock(fd, LOCK_EX), "flock");
+	check(fd >= 0, "open");
+	return fd;
+}
+
+static void lock(int fd)
+{
+	check(!flock(fd, LOCK_EX), "flock");
 }
 
 static void be_reader(void)
 {
 	close(filled[1]);
-	lock();
+	lock(open_file());
 	say(done[1]);
 	hear(filled[0]);
 }
 
 static void be_writer(void)
 {
+	/* The file has lost its name by the time that it waits. */
+	int fd = open_file();
+
 	say(done[1]);
-	lock();
+	lock(fd);
 }
 
 static int be_the_other(void *unused)
