@@ -76,24 +76,20 @@ uint32_t alike_find(struct sleeper *s, uint32_t nr)
 	return kept;
 }
 
-/* A wait with an end is no wait without one: timed is each one's own. */
+/*
+ * A wait with an end is no wait without one: timed is each one's own, and so is what the
+ * kernel refused. Both are of one process: whose memory tells of the one tells of the other.
+ */
 static void copy_wait(struct world *w, const struct sleeper *s, struct wait from)
 {
 	struct wait *wait = world_add_wait(w, s->task, from.kind);
 
-	wait->mode = from.mode;
-	wait->needs = from.needs;
+	wait_copy(wait, &from);
+	wait->task = s->task;
 	wait->timed = s->row->flags & GL_WAIT_TIMED ? TIMED_YES : TIMED_NO;
-	wait->comes_back = from.comes_back;
-	wait->interruptible = from.interruptible;
+	wait->refused = false;
 	wait->begin_ns = s->row->begin_ns;
 	wait->gen = s->row->gen;
-	wait->cap = from.cap;
-	wait->cap_reason = from.cap_reason;
-	wait->id = xstrdup(from.id);
-	wait->name = xstrdup(from.name);
-	wait->where = from.where ? xstrdup(from.where) : NULL;
-	wait->unknown_releaser = from.unknown_releaser;
 	for (uint32_t i = 0; i < from.nr_blockers; i++)
 		world_block_on(w, wait, from.blockers[i]);
 }

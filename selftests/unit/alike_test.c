@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* alike_test - in which order a crowd is looked at, and who stands for whom */
+/* alike_test - in which order a crowd is looked at, who stands for whom, and for what */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../kmod/uapi/gridlock.h"
@@ -8,6 +9,7 @@
 #include "array.h"
 #include "kselftest_harness.h"
 #include "resolve.h"
+#include "world.h"
 
 #define TOLD (GL_WAIT_OFF_CPU | GL_WAIT_TIMED_KNOWN)
 
@@ -90,6 +92,51 @@ TEST(other_word_value_kind_or_process_is_not_alike)
 	running.flags &= ~GL_WAIT_OFF_CPU;
 	requeued.flags |= GL_WAIT_REQUEUED;
 	EXPECT_EQ(ARRAY_SIZE(s), alike_find(s, ARRAY_SIZE(s)));
+}
+
+/* Task 0 waits at a condition as nobody else can change, and was refused what 1 was not. */
+static struct world *two_at_a_condition(void)
+{
+	struct world *w = world_new(NULL, NULL);
+	struct wait *wait;
+
+	world_add_task(w, 7, 7);
+	world_add_task(w, 8, 7);
+	wait = world_add_wait(w, 0, GL_KIND_COND);
+	wait->id = strdup("cond mm:7 0x1000");
+	wait->name = strdup("pthread condition 0x1000");
+	wait->timed = TIMED_NO;
+	wait->gen = 1;
+	wait->begin_ns = 10;
+	wait->own_space = true;
+	wait->unknown_releaser = true;
+	wait->refused = true;
+	return w;
+}
+
+TEST(who_follows_waits_as_the_first_one_but_for_what_is_its_own)
+{
+	struct world *w = two_at_a_condition();
+	struct gl_wait_record row = futex;
+	struct sleeper s = sleeper(1, &row, true);
+	const struct wait *wait;
+
+	row.flags |= GL_WAIT_TIMED;
+	row.gen = 2;
+	row.begin_ns = 20;
+	ASSERT_TRUE(alike_follow(w, &s));
+	wait = &w->waits[w->tasks[1].wait];
+	EXPECT_EQ(1, wait->task);
+	EXPECT_EQ(GL_KIND_COND, wait->kind);
+	EXPECT_STREQ("cond mm:7 0x1000", wait->id);
+	EXPECT_TRUE(wait->unknown_releaser);
+	/* Kept from look to look if that of the first one is. */
+	EXPECT_TRUE(wait->own_space);
+	EXPECT_EQ(TIMED_YES, wait->timed);
+	EXPECT_EQ(2, wait->gen);
+	EXPECT_EQ(20, wait->begin_ns);
+	EXPECT_FALSE(wait->refused);
+	world_free(w);
 }
 
 TEST_HARNESS_MAIN
