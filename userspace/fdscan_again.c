@@ -13,14 +13,19 @@
 #include "world.h"
 #include "xalloc.h"
 
-/* Tables come in the order of the tasks, in each look. */
-static uint32_t find_past(struct fdscan *scan, pid_t tid)
+/* Tables come in the order of the tasks, in each look: by process. */
+static uint32_t find_past(struct fdscan *scan, const struct fd_table *table)
 {
-	for (uint32_t i = scan->past_at; i < scan->past->nr_tables; i++)
-		if (scan->past->tables[i].tid == tid) {
+	const struct fd_table *past = scan->past->tables;
+
+	for (uint32_t i = scan->past_at; i < scan->past->nr_tables; i++) {
+		if (past[i].tgid > table->tgid)
+			break;
+		if (past[i].tid == table->tid) {
 			scan->past_at = i + 1;
 			return i;
 		}
+	}
 	return NO_INDEX;
 }
 
@@ -41,7 +46,7 @@ bool fdscan_again(struct world *w, struct fdscan *scan, uint32_t table, uint32_t
 		return false;
 	if (!scan->past)
 		begin(scan, from->fds);
-	index = find_past(scan, scan->tables[table].tid);
+	index = find_past(scan, &scan->tables[table]);
 	if (index == NO_INDEX)
 		return false;
 	scan->now[index] = table;
