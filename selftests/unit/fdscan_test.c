@@ -92,6 +92,16 @@ TEST_F(looks, table_is_read_again_after_a_look_that_did_not)
 	EXPECT_EQ(0, nr_ends(self, 1));
 }
 
+TEST_F(looks, table_is_read_again_after_a_scan_that_lacks_some)
+{
+	look(self);
+	EXPECT_EQ(2, nr_ends(self, 1));
+	self->w->fds->incomplete = true;
+	have_it_closed(self, 1);
+	look(self);
+	EXPECT_EQ(0, nr_ends(self, 1));
+}
+
 TEST_F(looks, table_is_read_again_once_somebody_who_has_it_has_come)
 {
 	look(self);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,8 +81,19 @@ static void wait_until_it_sleeps(pid_t pid)
 	world_free(w);
 }
 
+/* No longer than the test, which may be ended from outside. */
+static void be_a_child(pid_t test)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != test)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
 FIXTURE_SETUP(looks)
 {
+	pid_t test = getpid();
+
 	setenv("GRIDLOCK_THREADS", "bpf", 1);
 	self->census = census_new(true);
 	self->before = NULL;
@@ -89,8 +101,8 @@ FIXTURE_SETUP(looks)
 	signal(SIGUSR1, close_ends);
 	for (int i = 0; i < 3; i++) {
 		self->child[i] = fork();
-		for (; !self->child[i];)
-			pause();
+		if (!self->child[i])
+			be_a_child(test);
 		ASSERT_LT(0, self->child[i]);
 		wait_until_it_sleeps(self->child[i]);
 		told[i] = sleeper;

@@ -20,7 +20,7 @@ reader=$here/../../userspace
 # What is slow, or is about other parts of the reader.
 LEAVE_OUT="abi_test scale_test snapshot_test ustack_test property_test waittab_test"
 LEAVE_OUT+=" alike_test futex_double_test proc_test text_test lens_names_test remote_test"
-LEAVE_OUT+=" lens_calls_test lens_sems_test lens_until_test census_test census_walk_test again_test fdscan_test form_test hold_test hold_model_test"
+LEAVE_OUT+=" lens_calls_test lens_sems_test lens_until_test form_test hold_test hold_model_test"
 
 # FILE|WHAT|SED: the rule WHAT of FILE is gone when SED has changed it
 rules() {
@@ -68,6 +68,28 @@ rules() {
 		lens_nestings.c|each call stays with its lock|s/row->held_site\[i\]/row->held_site[to]/
 		lens_nestings.c|what is no lock is not held|s/if (uses->held\[i\] == LENS_USE_OTHER)/if (false)/
 		lens_turns.c|a lock nobody waits for is left out|s/if (!is_waited(waited, key->tgid, word))/if (false)/
+		known.c|a switch is a run|s/a->nr_switches == b->nr_switches \&\& //
+		known.c|time on a CPU is a run|s/ \&\& a->run_ns == b->run_ns//
+		known.c|another state is another sleep|s/ \&\& a->state == b->state//
+		known.c|who has another table has run|s/ a->files == b->files \&\&//
+		known.c|who has another address space has run|s/a->mm == b->mm \&\& //
+		known.c|who is on a CPU does not sleep|s/ \&\& !r->on_cpu//
+		known.c|a number comes round again|s/a->start_ns == b->start_ns;/true;/
+		known.c|who leaves may have changed it|/if (!k->slept) {/,+1{/note_run/d}
+		known.c|who ends may have changed it|/if (k->look != all->look) {/,+1{/note_run/d}
+		known.c|who comes may change it|/k->now = NO_INDEX;/,+1{/note_run/d}
+		ran.c|without an order two looks count|s/ \&\& !is_in(which, r->past, r->nr_past)//
+		census.c|a wait is kept while its address space sleeps|s/(k->idle->own_call ? k->slept : k->quiet)/k->slept/
+		census.c|a table is kept while all sleep who have it|s/ || !ran_not(\&c->all.tables, k->record.files)//
+		census_walk.c|a piece is told anew where the next one is gone|s/nr--;/;/
+		again.c|only of one address space is it kept|s/(wait->own_space || wait->own_call) \&\& //
+		again.c|who is known to end it keeps it in|s/!wait->nr_blockers \&\& //
+		again.c|one who comes back stays in|s/!wait->comes_back \&\& //
+		again.c|one that was refused stays in|s/!wait->refused \&\&//
+		again.c|a PI mutex stays in|s/wait->kind != GL_KIND_FUTEX_PI;/true;/
+		again.c|what somebody unseen can end is kept alone|s/wait->unknown_releaser \&\&/true \&\&/
+		again.c|a row of another wait is no row of it|s/return row->gen == past->gen \&\& row->begin_ns == past->begin_ns;/return true;/
+		fdscan_again.c|what was not read is not kept|s/ || from->fds->incomplete//
 		way_out.c|file locks end with their holder|/case GL_KIND_FLOCK:/d
 		way_out.c|uninterruptible tasks do not end|s/return !wait || wait->interruptible ||/return true ||/
 		way_out.c|kernel threads do not end|s/if (t->kthread)/if (false)/
