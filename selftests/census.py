@@ -313,16 +313,20 @@ def table_that_is_only_added_to_is_silent():
         sharer.watch.silent_rounds(3)
 
 
-def nr_reads(source):
-    """Of a watch in some looks at a crowd that waits for nobody, by that source."""
+def nr_meanwhile(count, source):
+    """By how much it grows for a watch in some looks at a crowd that waits for nobody, which
+    learns of threads by that source.
+    """
     os.environ["GRIDLOCK_THREADS"] = source
+    write_file(BPF_STATS, 1)
     try:
         with Crowd(RESTING, "rest"), Watch("--json") as watch:
             watch.silent_rounds(4)
-            before = reads_of(watch.process.pid)
+            before = count(watch.process.pid)
             watch.silent_rounds(LOOKS)
-            return reads_of(watch.process.pid) - before
+            return count(watch.process.pid) - before
     finally:
+        write_file(BPF_STATS, 0)
         del os.environ["GRIDLOCK_THREADS"]
 
 
@@ -334,16 +338,25 @@ def reads_of(pid):
 
 
 def crowd_that_waits_for_nobody_is_not_read():
-    reads = nr_reads("bpf")
+    reads = nr_meanwhile(reads_of, "bpf")
     claim(reads < RESTING, f"{reads} reads in {LOOKS} looks at {RESTING} threads that rest")
 
 
 def crowd_is_read_where_the_kernel_does_not_tell():
-    reads = nr_reads("proc")
+    reads = nr_meanwhile(reads_of, "proc")
     claim(reads > RESTING * LOOKS, f"{reads} reads in {LOOKS} looks at {RESTING} threads")
 
 
+def a_program_tells_many_threads_where_it_can():
+    """Since Linux 6.10, as another function for programs; else it runs for each."""
+    can = " bpf_preempt_disable\n" in read_file("/proc/kallsyms")
+    runs = nr_meanwhile(nr_runs, "bpf")
+    claim(LOOKS <= runs, f"programs ran {runs} times in {LOOKS} looks")
+    claim(can == (runs < RESTING), f"{runs} runs in {LOOKS} looks at {RESTING} threads")
+
+
 TESTS = [
+    ("a_program_tells_many_threads_where_it_can", a_program_tells_many_threads_where_it_can),
     ("crowd_that_waits_for_nobody_is_not_read", crowd_that_waits_for_nobody_is_not_read),
     ("crowd_is_read_where_the_kernel_does_not_tell",
      crowd_is_read_where_the_kernel_does_not_tell),
